@@ -1,0 +1,70 @@
+"""What the tests share: what the machine has, and what to do where it is missing."""
+
+import importlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIRE_ALL = os.environ.get("EFFLAB_REQUIRE_ALL") == "1"
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip where something is missing, unless everything is required (as in ``.ci/run``)."""
+    if REQUIRE_ALL:
+        pytest.fail(f"required here, but {reason}")
+    pytest.skip(reason)
+
+
+def chromium_path() -> str | None:
+    """Debian's, Ubuntu's or a plain Chrome; None where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium to drive."""
+    path = chromium_path()
+    if path is None:
+        skip_or_fail("no Chromium is installed (Debian: apt-get install chromium)")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def bwrap() -> str:
+    """Path of bubblewrap."""
+    path = shutil.which("bwrap")
+    if path is None:
+        skip_or_fail("bubblewrap is not installed (Debian: apt-get install bubblewrap)")
+    return str(path)
+
+
+@pytest.fixture
+def needs_data() -> Callable[[str], None]:
+    """Call with a data set's name: skips where its files are not on this machine."""
+    data = importlib.import_module("efflab.data")
+
+    def need(name: str) -> None:
+        if not data.available(name):
+            skip_or_fail(f"data set {name} is not on this machine (efflab data fetch {name})")
+
+    return need
+
+
+@pytest.fixture
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(autouse=True)
+def _private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test writes into a user's cache or the recorded results."""
+    if "EFFLAB_TEST_CACHE" not in os.environ:
+        monkeypatch.setenv("EFFLAB_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
