@@ -167,11 +167,16 @@ class _Encoder:
             return value
         if kind in _SCALARS:
             return self.scalar(value, _SCALARS[kind])
-        leaf = {int: self.integer, str: self.text, bytes: self.raw, complex: self.complex_number}.get(kind)
-        if leaf is not None:
-            return leaf(value)
-        if kind is Handle or kind is Callback:
-            return self.reference(value)
+        leaves: dict[type, Callable[[Any], Any]] = {
+            int: self.integer,
+            str: self.text,
+            bytes: self.raw,
+            complex: self.complex_number,
+            Handle: self.reference,
+            Callback: self.reference,
+        }
+        if kind in leaves:
+            return leaves[kind](value)
         return self.container(value, depth)
 
     @staticmethod
