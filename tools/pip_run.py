@@ -31,14 +31,14 @@ class Progress:
         """Whether a line can be written over."""
         return not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
-    def say(self, text: str) -> None:
-        """A new step."""
+    def say(self, text: str, *, minor: bool = False) -> None:
+        """A new step; a minor one is shown on a live line alone."""
         if text == self.text:
             return
         self.text = text
         if self.live:
             self.draw()
-        elif not self.quiet:
+        elif not self.quiet and not minor:
             print(f"[{time.monotonic() - self.start:4.0f} s] {text}", file=sys.stderr, flush=True)
 
     def draw(self, note: str = "") -> None:
@@ -58,14 +58,12 @@ class Progress:
             sys.stderr.flush()
 
 
-def describe(line: str, collected: int) -> str:
+def describe(line: str) -> str:
     """A line of pip's output as a step to show, or an empty string."""
     if found := re.match(r"\s*Downloading (\S+?)-(\d\S*?)-\S+\.whl \((.+)\)", line):
         return f"downloading {Path(found[1]).name} {found[2]} ({found[3]})"
     if line.startswith("Installing collected packages"):
         return f"installing {line.count(',') + 1} packages"
-    if line.startswith("Collecting ") and collected % 25 == 1:
-        return "collecting packages"
     return ""
 
 
@@ -125,8 +123,8 @@ def run_pip(
             for line in pip.stdout or ():
                 log.write(line)
                 lines.append(line)
-                if step := describe(line, len(lines)):
-                    progress.say(step)
+                if step := describe(line):
+                    progress.say(step, minor="B)" in step and not re.search(r"\(\d\d[\d.]+ MB|GB\)", step))
                 if give_up and not given_up and give_up(line):
                     given_up = True
                     pip.send_signal(signal.SIGINT if os.name != "nt" else signal.SIGTERM)
@@ -153,5 +151,5 @@ def explain(lines: list[str]) -> str:
     if found := re.search(r"No matching distribution found for (\S+)", text):
         version = ".".join(platform.python_version_tuple()[:2])
         return f"There is no {found[1]} for Python {version} on this machine: try another Python (make PYTHON=python3.12)."
-    errors = [line.strip() for line in lines if line.startswith("ERROR")]
+    errors = [line.strip() for line in lines if re.match(r"ERROR:|\s*\w+(Error|Exception): ", line)]
     return f"pip failed ({errors[-1] if errors else 'no reason given'}): when that is put right, {again}"
