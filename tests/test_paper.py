@@ -272,7 +272,7 @@ def test_eie_tables_add_up():
     eie = paper.table("eie", "table4").row("eie-64pe-actual-batch-1")
     for layer, figure in paper.table("eie", "figure6").row("eie").items():
         if layer not in {"geomean", "nt-we"}:  # the record of nt-we notes what Table IV gives
-            assert dense[layer].value / eie[layer].value == pytest.approx(figure.value, rel=0.03), layer
+            assert dense[layer].value / eie[layer].value == pytest.approx(figure.value, rel=0.05), layer
 
 
 def test_eie_curves_go_the_way_they_must():
