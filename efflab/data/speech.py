@@ -61,7 +61,7 @@ def mel_filters(
     bins = np.fft.rfftfreq(points, 1 / rate_hz)
     rising = (bins - corners[:-2, None]) / np.diff(corners)[:-1, None]
     falling = (corners[2:, None] - bins) / np.diff(corners)[1:, None]
-    return np.asarray(np.clip(np.minimum(rising, falling), 0, None))
+    return np.clip(np.minimum(rising, falling), 0, None)
 
 
 def log_mel(signal: Float64[np.ndarray, " samples"]) -> Float64[np.ndarray, "frames mels"]:
@@ -78,7 +78,8 @@ def log_mel(signal: Float64[np.ndarray, " samples"]) -> Float64[np.ndarray, "fra
     # Periodic Hann, as torch.hann_window.
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
     power = np.abs(np.fft.rfft(windows * hann, FFT)) ** 2
-    return np.log(np.maximum(power @ mel_filters().T, POWER_FLOOR))
+    features: Float64[np.ndarray, "frames mels"] = np.log(np.maximum(power @ mel_filters().T, POWER_FLOOR))
+    return features
 
 
 def read_wave(content: bytes) -> Float64[np.ndarray, " samples"]:
