@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -123,7 +124,7 @@ def _asked(check: Check) -> set[str]:
     return {
         str(node.args[0].value)
         for source in sources
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(ast.parse(textwrap.dedent(source)))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in {"call", "make", "get"}

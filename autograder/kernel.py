@@ -6,6 +6,7 @@ refuses every connection to another host. `isolation` says which.
 """
 
 import copy
+import dataclasses
 import functools
 import os
 import shutil
@@ -113,20 +114,23 @@ def run(notebook: NotebookNode, folder: Path, timeout: float = 600.0) -> Run:
         nbclient.exceptions.DeadKernelError: the kernel died.
     """
     executed = copy.deepcopy(notebook)
+    executed.cells = [_extra(_WARM), *executed.cells, _extra(_PEAK)]
     start = time.perf_counter()
     # Socket files have paths of at most 108 characters, so they get a short folder of their own.
     with tempfile.TemporaryDirectory(prefix="nb") as sockets, tempfile.TemporaryDirectory() as cache:
         client = NotebookClient(executed, km=_manager(Path(sockets)), timeout=timeout)
-        with client.setup_kernel(cwd=str(folder), env=_environment(cache)):
-            _execute(client, _extra(_WARM))
+        # nbclient leaves a manager that it was given running, unless it is told otherwise.
+        with client.setup_kernel(cwd=str(folder), env=_environment(cache), cleanup_kc=True):
+            _execute(client, 0)
             cells = tuple(
-                _execute(client, cell, index)
-                for index, cell in enumerate(executed.cells)
+                dataclasses.replace(_execute(client, place), index=place - 1)
+                for place, cell in enumerate(executed.cells[1:-1], 1)
                 if cell.cell_type == "code" and cell.source.strip()
             )
             seconds = time.perf_counter() - start
-            last = _extra(_PEAK)
-            _execute(client, last)
+            _execute(client, len(executed.cells) - 1)
+    last = executed.cells.pop()
+    executed.cells.pop(0)
     return Run(executed, cells, seconds, int(last.outputs[0].text), isolation())
 
 
@@ -157,11 +161,11 @@ def _extra(source: str) -> NotebookNode:
     return cell
 
 
-def _execute(client: NotebookClient, cell: NotebookNode, index: int = -1) -> CellRun:
+def _execute(client: NotebookClient, index: int) -> CellRun:
     start = time.perf_counter()
     error, message = "", ""
     try:
-        client.execute_cell(cell, max(index, 0))
+        client.execute_cell(client.nb.cells[index], index)
     except CellExecutionError as raised:
         error, message = raised.ename, raised.evalue
     return CellRun(index, time.perf_counter() - start, error, message)

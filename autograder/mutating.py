@@ -12,6 +12,7 @@ Helpers may stand beside them. What a replacement calls of the lab it imports fr
 """
 
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -79,8 +80,16 @@ def honest(task: str, *, replaces: str, differs: str) -> Callable[[Callable[...,
 
 
 def collect(module: ModuleType) -> tuple[Variant, ...]:
-    """The variants of a module, in the order in which they are written."""
-    return tuple(value for value in vars(module).values() if isinstance(value, Variant))
+    """The variants of a module, in the order in which they are written.
+
+    Raises:
+        ValueError: one was hidden by a later function of its name.
+    """
+    variants = tuple(value for value in vars(module).values() if isinstance(value, Variant))
+    source = inspect.getsource(module)
+    if source.count("\n@mutant(") + source.count("\n@honest(") > len(variants):
+        raise ValueError(f"{module.__name__}: every variant needs a name of its own")
+    return variants
 
 
 def load(topic: str) -> tuple[Variant, ...]:

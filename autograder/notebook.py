@@ -102,7 +102,10 @@ def read(text: str) -> NotebookNode:
     Raises:
         LabError: it cannot be read, or a cell's metadata contradict each other.
     """
-    notebook = jupytext.reads(text, fmt="md:myst")
+    try:
+        notebook = jupytext.reads(text, fmt="md:myst")
+    except Exception as error:
+        raise LabError(f"it is no MyST notebook: {' '.join(str(error).split())[:300]}") from error
     budget = notebook.metadata.get("efflab", {})
     notebook["metadata"] = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}, "efflab": budget}
     for cell in notebook.cells:
