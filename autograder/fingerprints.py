@@ -5,6 +5,7 @@ into windows, and within a window every name that a person chose is replaced by 
 Keywords, builtins, attribute names and numbers stay, since a copy cannot change them. Prose becomes windows of words.
 """
 
+import ast
 import builtins
 import keyword
 import re
@@ -43,9 +44,19 @@ def code_tokens(text: str) -> list[str]:
         if kind == "name":
             fixed = token in _FIXED or tokens[-1:] == ["."]
             tokens.append(token if fixed else _CHOSEN + token)
-        elif kind in {"number", "operator"}:
+        elif kind == "number":
+            tokens.append(_number(token))
+        elif kind == "operator":
             tokens.append(token)
     return tokens
+
+
+def _number(token: str) -> str:
+    """A number as Python writes it, so that ``1e-5`` and ``0.00001`` are the same."""
+    try:
+        return repr(ast.literal_eval(token))
+    except (SyntaxError, ValueError):
+        return token
 
 
 def words(text: str) -> list[str]:

@@ -113,11 +113,13 @@ def _add_cell(index: Index, lab: str, cell: NotebookNode) -> None:
 
 
 def _bodies(text: str) -> Iterator[tuple[str, str]]:
-    """The name and body of each outermost function and class, docstring left out."""
+    """The name and body of each outermost function and class, as written, docstring left out."""
+    lines = text.splitlines()
     for node in ast.parse(text).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-            yield node.name, "\n".join(map(ast.unparse, body))
+            first = node.body[0]
+            start = (first.end_lineno or 0) + 1 if ast.get_docstring(node) is not None else first.lineno
+            yield node.name, "\n".join(lines[start - 1 : node.end_lineno])
 
 
 def given(labs: list[tuple[str, NotebookNode]]) -> list[str]:

@@ -106,6 +106,7 @@ def test_names_are_told_apart_by_their_order_alone():
     assert one == other
     assert one != canonical(code_tokens("a = b.size + b"))
     assert one != canonical(code_tokens("a = b.shape + a"))
+    assert code_tokens("1e-5 + 1_000 + 0x10 + 007") == code_tokens("0.00001 + 1000 + 16 + 007")
 
 
 def test_the_released_lab_is_clean_and_its_source_is_not(labs, index):
