@@ -88,14 +88,19 @@ class Run:
 
 
 @functools.cache
+def works(way: str) -> bool:
+    """Whether a way of keeping a kernel from the network works on this machine."""
+    prefix = _NAMESPACES.get(way, ())
+    if not prefix:
+        return way == "guard"
+    if shutil.which(prefix[0]) is None:
+        return False
+    return subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0  # noqa: S603 - constants
+
+
 def isolation() -> str:
     """What keeps a kernel from the network here: ``bwrap``, ``unshare`` or ``guard``."""
-    for name, prefix in _NAMESPACES.items():
-        if shutil.which(prefix[0]) is None:
-            continue
-        if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0:  # noqa: S603 - constants
-            return name
-    return "guard"
+    return next(way for way in (*_NAMESPACES, "guard") if works(way))
 
 
 def run(notebook: NotebookNode, folder: Path, timeout: float = 600.0) -> Run:
