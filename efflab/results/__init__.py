@@ -6,10 +6,11 @@ quick ``smoke`` run never replaces the figures of a longer one.
 """
 
 from efflab.results._ledger import folder, get, read, series, table, topics, write
-from efflab.results._record import SCALES, Result, machine, record, versions
+from efflab.results._record import SCALES, Measured, Result, machine, record, versions
 
 __all__ = [
     "SCALES",
+    "Measured",
     "Result",
     "folder",
     "get",

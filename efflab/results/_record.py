@@ -76,6 +76,19 @@ class Result:
         return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a topic's ``reproduce.run`` returns, for :func:`write`.
+
+    Attributes:
+        records: the measured figures.
+        series: the points of figures, JSON values by name.
+    """
+
+    records: tuple[Result, ...]
+    series: Mapping[str, Any] = field(default_factory=dict)
+
+
 def _plain(value: Any) -> Any:
     """Tuples and mappings as JSON's lists and objects."""
     if isinstance(value, tuple):
