@@ -1,9 +1,12 @@
-"""Repair what the theme leaves unnamed for a reader who listens to the page."""
+"""Repair what theme and extensions leave unnamed, or misname, for a reader who listens to the page."""
+
+import re
 
 OPENER = '<summary aria-label="Show or hide the pages below">'
+CITATION = re.compile(r'(<div class="citation"[^>]*?) role="doc-biblioentry">')
 
 
-def name_openers(app, _pagename, _template, context, _doctree):
+def name_openers(_app, _pagename, _template, context, _doctree):
     """Give the arrows of the sidebar that unfold a list of pages a name."""
     make = context.get("generate_toctree_html")
     if make is None:
@@ -15,6 +18,14 @@ def name_openers(app, _pagename, _template, context, _doctree):
     context["generate_toctree_html"] = named
 
 
+def name_parts(_app, _pagename, _template, context, _doctree):
+    """Let folded code go by the words one sees, and make the bibliography a list of list items."""
+    body = context.get("body", "")
+    body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    context["body"] = CITATION.sub(r"""\1 role="listitem">""", body)
+
+
 def setup(app):
+    app.connect("html-page-context", name_parts)
     app.connect("html-page-context", name_openers, priority=600)  # after the theme has set the function
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,6 +5,7 @@ was written (``efflab.pruning.masks.Pruner``). Those references are led to the p
 """
 
 import importlib
+import sys
 
 from sphinx.ext.napoleon import GoogleDocstring
 from sphinx.util.nodes import make_refnode
@@ -25,13 +26,21 @@ def public_name(target, documented):
     return min(found, key=len, default=None)
 
 
-def exists(target):
-    """Whether a dotted name of efflab names something, be it private."""
+def exists(target, package):
+    """Whether a name, dotted or told from within ``package``, names something of efflab, be it private."""
     module, _, name = target.rpartition(".")
+    if not module:
+        loaded = [held for known, held in sys.modules.items() if f"{known}.".startswith(f"{package}.")]
+        return bool(package) and any(hasattr(held, name) for held in loaded)
     try:
         return target.startswith("efflab.") and hasattr(importlib.import_module(module), name)
     except ImportError:
         return False
+
+
+def others(_app, _what, _name, member, skip, _options):
+    """Leave out what the package only passes on from torch: torch documents it."""
+    return True if str(getattr(member, "__module__", "")).startswith("torch.") else skip
 
 
 def resolve(app, env, node, contnode):
@@ -42,7 +51,7 @@ def resolve(app, env, node, contnode):
     target = node.get("reftarget", "")
     name = public_name(target, objects)
     if name is None:
-        return contnode if exists(target) else None
+        return contnode if exists(target, node.get("py:module")) else None
     entry = objects[name]
     return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, contnode, name)
 
@@ -58,4 +67,5 @@ def setup(app):
     # Napoleon makes its docstrings by this name, and offers no other place to say so.
     GoogleDocstring._consume_inline_attribute = Sentences._consume_inline_attribute  # noqa: SLF001 - see above
     app.connect("missing-reference", resolve)
+    app.connect("autodoc-skip-member", others)
     return {"version": "2", "parallel_read_safe": True, "parallel_write_safe": True}
