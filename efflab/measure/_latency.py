@@ -1,0 +1,121 @@
+"""Time of one call, with warm-up, median and spread."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from efflab.errors import EfflabError
+from efflab.measure._watching import arguments, tensors
+from efflab.tables import TextTable
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Times of repeated calls, in milliseconds.
+
+    Attributes:
+        median_ms: the middle of all calls: what to report.
+        lower_ms: first quartile.
+        upper_ms: third quartile; far from the median where the machine is busy.
+        floor_ms: the quickest call: what the code takes when nothing interferes.
+        repeats: calls timed.
+        warmup: calls before them that were not.
+        threads: threads torch computed with.
+    """
+
+    median_ms: float
+    lower_ms: float
+    upper_ms: float
+    floor_ms: float
+    repeats: int
+    warmup: int
+    threads: int
+
+    @property
+    def spread_pct(self) -> float:
+        """Distance of the quartiles as a share of the median, in percent."""
+        return 100 * (self.upper_ms - self.lower_ms) / self.median_ms if self.median_ms else 0.0
+
+    def gflops(self, macs: int) -> float:
+        """Achieved GFLOP/s of a call with ``macs`` multiplications, at the median."""
+        return 2 * macs / (self.median_ms * 1e6)
+
+    def __str__(self) -> str:
+        return f"{self.median_ms:.3g} ms (quartiles {self.lower_ms:.3g} to {self.upper_ms:.3g}, floor {self.floor_ms:.3g})"
+
+    def table(self) -> TextTable:
+        """The times, for terminal and notebook."""
+        columns = ("median", "first quartile", "third quartile", "floor", "calls", "threads")
+        times = (self.median_ms, self.lower_ms, self.upper_ms, self.floor_ms)
+        row: list[str | int] = [*(f"{one:.3g} ms" for one in times), self.repeats, self.threads]
+        return TextTable.of(columns, [row], "Latency", f"after {self.warmup} calls of warm-up")
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def latency(
+    call: nn.Module | Callable[..., Any], example_inputs: Any = (), *, warmup: int = 10, repeats: int = 50
+) -> Latency:
+    """Time a model or function.
+
+    Args:
+        call: a module, which runs in evaluation mode and without gradients, or any function.
+        example_inputs: a tensor, a tuple of arguments, or a mapping of arguments by name.
+        warmup: calls before the first timed one, at least 0: they fill caches and let libraries choose their kernels.
+        repeats: timed calls, at least 1.
+
+    Returns:
+        Median, quartiles and floor.
+
+    Raises:
+        EfflabError: a number of calls is too small, or ``call`` cannot be called.
+    """
+    if not callable(call):
+        raise EfflabError(f"call must be a module or a function, got {type(call).__name__}")
+    if warmup < 0 or repeats < 1:
+        raise EfflabError(f"warmup must be at least 0 and repeats at least 1, got {warmup} and {repeats}")
+    training = isinstance(call, nn.Module) and call.training
+    if isinstance(call, nn.Module):
+        call.eval()
+    try:
+        with torch.no_grad():
+            times = np.asarray(_times(call, example_inputs, warmup, repeats)) / 1e6
+    finally:
+        if isinstance(call, nn.Module):
+            call.train(training)
+    lower, median, upper = np.percentile(times, (25, 50, 75))
+    return Latency(
+        float(median),
+        float(lower),
+        float(upper),
+        float(times.min()),
+        repeats,
+        warmup,
+        torch.get_num_threads(),
+    )
+
+
+def _times(call: Callable[..., Any], example_inputs: Any, warmup: int, repeats: int) -> list[int]:
+    """Nanoseconds of each timed call."""
+    args, kwargs = arguments(example_inputs)
+    finish = _synchronise(args, kwargs)
+    found = []
+    for index in range(warmup + repeats):
+        start = time.perf_counter_ns()
+        call(*args, **kwargs)
+        finish()
+        if index >= warmup:
+            found.append(time.perf_counter_ns() - start)
+    return found
+
+
+def _synchronise(args: Any, kwargs: Any) -> Callable[[], object]:
+    """What waits until the inputs' device has finished."""
+    device = next((one.device.type for one in tensors((args, kwargs))), "cpu")
+    return {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(device, lambda: None)
