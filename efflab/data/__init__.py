@@ -4,10 +4,11 @@
 written), then in ``EFFLAB_CACHE``, and are downloaded from their official addresses on first use. Every file is compared
 with its SHA-256 before a byte of it is decoded.
 
->>> data = load("digits")
->>> data.train
+>>> from efflab import data
+>>> digits = data.load()
+>>> digits.train
 Split(1437 x 1 x 8 x 8)
->>> images, labels = next(iter(data.train.batches(32)))
+>>> images, labels = next(iter(digits.train.batches(32)))
 >>> images.shape, labels.dtype
 (torch.Size([32, 1, 8, 8]), torch.int64)
 """

@@ -109,10 +109,14 @@ def _download_archive(info: Info, paths: dict[File, Path], progress: bool) -> li
                 return [f"{archive.urls[0]} (its member {file.member} {wrong})"]
             paths[file] = write_atomic(store.cached_path(file), content)
     except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, KeyError, EOFError) as error:
-        return [f"{archive.urls[0]} (the archive cannot be read: {error})"]
+        return [f"{archive.urls[0]} (the archive cannot be read: {_first_line(error)})"]
     finally:
         part.unlink(missing_ok=True)
     return []
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(": ")
 
 
 def _unpack(archive: Archive, path: Path, file: File) -> bytes:

@@ -138,7 +138,7 @@ def pad(recordings: Recordings) -> Float32[np.ndarray, "n longest mels"]:
 def cached(digest: str) -> Recordings | None:
     """Features kept by ``keep``; None where there are none, or they cannot be read."""
     try:
-        with np.load(_cache_file(digest), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(_cache_file(digest).read_bytes()), allow_pickle=False) as arrays:
             kept = Recordings(*(arrays[name] for name in Recordings._fields))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
