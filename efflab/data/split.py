@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Self, overload
+from typing import TypeVar, overload
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from efflab.errors import EfflabError
+
+# Not typing.Self: beartype, which checks shapes in the tests, decorates methods one by one and cannot resolve it.
+# ruff: noqa: PYI019 - for this reason
+Part = TypeVar("Part", bound="Split")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,8 +43,8 @@ class Split:
     @overload
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]: ...
     @overload
-    def __getitem__(self, index: slice | Tensor) -> Self: ...
-    def __getitem__(self, index: int | slice | Tensor) -> tuple[Tensor, Tensor] | Self:
+    def __getitem__(self: Part, index: slice | Tensor) -> Part: ...
+    def __getitem__(self: Part, index: int | slice | Tensor) -> tuple[Tensor, Tensor] | Part:
         if isinstance(index, int):
             return self.x[index], self.y[index]
         return self._map(lambda tensor: tensor[index])
@@ -71,11 +75,11 @@ class Split:
             raise EfflabError(f"batch_size must be at least 1, came {batch_size}")
         return Batches(self, batch_size, shuffle, generator, drop_last)
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self: Part, device: torch.device | str) -> Part:
         """The same split on another device."""
         return self._map(lambda tensor: tensor.to(device))
 
-    def take(self, n: int) -> Self:
+    def take(self: Part, n: int) -> Part:
         """The first ``n`` examples.
 
         Raises:
@@ -85,7 +89,7 @@ class Split:
             raise EfflabError(f"n must lie between 0 and the {len(self)} examples of the split, came {n}")
         return self[:n]
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> Self:
+    def _map(self: Part, change: Callable[[Tensor], Tensor]) -> Part:
         return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(self)})
 
     def _batch(self, index: slice | Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from efflab.errors import EfflabError
 
 END_OF_LINE = "<eos>"
-Tokens = Int64[Tensor, " tokens"]
+Tokens = Int64[Tensor, " _tokens"]  # of any length each
 
 
 @dataclass(frozen=True, eq=False)
