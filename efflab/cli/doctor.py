@@ -111,7 +111,7 @@ def check_memory() -> Finding:
 def check_disk(name: str, folder: Path) -> Finding:
     """Free space at a folder."""
     free = machine.disk_free(folder)
-    text = f"{size(free)} free at {folder}"
+    text = f"{size(free)} free at {folder.absolute()}"
     if free < LEAST_DISK_BYTES:
         return Finding(name, "problem", text, "free some space there")
     if free < ROOMY_DISK_BYTES:
@@ -124,7 +124,7 @@ def check_writing(name: str, folder: Path, remedy: str) -> Finding:
     problem = machine.write_problem(folder)
     if problem:
         return Finding(name, "problem", f"{folder} cannot be written ({problem})", remedy)
-    return Finding(name, "ok", str(folder))
+    return Finding(name, "ok", str(folder.absolute()))
 
 
 def check_data() -> Iterator[Finding]:

@@ -38,6 +38,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
 }
+# nbgrader's menu and side bars are the instructor's; plain `jupyter lab` still has them.
+PAGE_CONFIG = {"disabledExtensions": {"@jupyter/nbgrader": True}}
+
+
+def config_folder(prefix: Path) -> Path:
+    """Where the configuration lies that only ``efflab lab`` uses."""
+    return prefix / "share" / "efflab" / "jupyter"
 
 
 def register_kernel(prefix: Path) -> Path:
@@ -57,6 +64,9 @@ def register_kernel(prefix: Path) -> Path:
 def prepare_settings(prefix: Path) -> Path:
     """Write JupyterLab's defaults for the labs below an environment's prefix; other defaults there are kept.
 
+    Args:
+        prefix: the environment's.
+
     Returns:
         The path of ``overrides.json``.
 
@@ -70,6 +80,7 @@ def prepare_settings(prefix: Path) -> Path:
         known = {}
     merged = {key: SETTINGS.get(key, {}) | known.get(key, {}) for key in {**SETTINGS, **known}}
     _write(path, json.dumps(merged, indent=1, sort_keys=True) + "\n")
+    _write(config_folder(prefix) / "labconfig" / "page_config.json", json.dumps(PAGE_CONFIG) + "\n")
     return path
 
 
@@ -160,8 +171,21 @@ class Server:
         ]
 
     def environment(self) -> dict[str, str]:
-        """The caller's environment with the token, and with threads that sleep while they wait."""
-        return {"OMP_WAIT_POLICY": "passive"} | os.environ | {"JUPYTER_TOKEN": self.token}
+        """The caller's environment with the token, threads that sleep while they wait, and ``efflab`` for its terminal."""
+        return (
+            {"OMP_WAIT_POLICY": "passive"}
+            | os.environ
+            | {
+                "JUPYTER_TOKEN": self.token,
+                "JUPYTER_CONFIG_PATH": _in_front(str(config_folder(Path(sys.prefix))), "JUPYTER_CONFIG_PATH"),
+                "PATH": _in_front(str(Path(sys.executable).parent), "PATH"),
+            }
+        )
+
+
+def _in_front(path: str, variable: str) -> str:
+    """A variable of search paths with one more in front."""
+    return os.pathsep.join(filter(None, (path, os.environ.get(variable))))
 
 
 def new_token() -> str:
