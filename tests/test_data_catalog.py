@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from conftest import skip_or_fail
 
 from efflab.data.catalog import CATALOG
 
@@ -16,7 +17,7 @@ MANIFEST_NAMES = {"spoken-digits": "fsdd", "tiny-shakespeare": "tinyshakespeare"
 def manifest():
     path = Path(os.environ.get("EFFLAB_DATA", "")) / "manifest.json"
     if not path.is_file():
-        pytest.skip("no manifest.json in EFFLAB_DATA")
+        skip_or_fail("no manifest.json lies in EFFLAB_DATA")
     return {entry["name"]: entry for entry in json.loads(path.read_text())["datasets"]}
 
 
