@@ -46,4 +46,4 @@ def saved_bytes(model: nn.Module) -> int:
         if isinstance(tensor, Tensor) and id(tensor) not in seen:
             seen.add(id(tensor))
             state[name] = tensor.detach().cpu().clone().contiguous()
-    return len(safetensors.torch.save(state))
+    return len(safetensors.torch.save(state, metadata={"format": "pt"}))

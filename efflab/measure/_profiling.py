@@ -161,7 +161,7 @@ def _uncounted(watcher: Watcher) -> Iterator[str]:
     for module, tally in watcher.tallies.items():
         if not tally.known:
             yield f"{watcher.names[module] or 'the model'} ({tally.kind}) has parameters but no rule"
-    ruled = tuple(f"{name}." for module, name in watcher.names.items() if has_rule(module))
+    ruled = tuple(f"{name}." if name else "" for module, name in watcher.names.items() if has_rule(module))
     for module, name in watcher.names.items():
         if owns_parameters(module) and module not in watcher.tallies and not name.startswith(ruled):
             yield f"{name} ({type(module).__name__}) did not run"

@@ -1,5 +1,6 @@
 """The roofline of this machine: peak, bandwidth, and what arithmetic intensity allows (Williams et al., CACM 2009)."""
 
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from efflab.tables import TextTable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MATRIX = 1024  # 4 MiB of fp32 each: large enough for the peak, small enough for a laptop
+_MATRIX = 512  # near the peak, and over before a busy machine takes the core away
+_CHUNK_BYTES = 3 * 2**22  # one timed step of the triad: the same reason
 _CACHED_BYTES = 3 * 2**18  # three arrays that the second-level cache of any processor of today holds
 _LARGEST_BYTES = 3 * 2**28
 _SMALLEST_BYTES = 3 * 2**26
@@ -116,7 +118,7 @@ def arithmetic_intensity(counted: Profile | LayerCount, dtype_bytes: int = 4) ->
 def roofline(*, seconds: float = 1.0, device: str = "cpu") -> Roofline:
     """Measure the roofline with the threads torch has now.
 
-    Peak by an fp32 matrix product of 1024 x 1024, bandwidth by the triad on arrays larger than the last cache where that
+    Peak by an fp32 matrix product of 512 x 512, bandwidth by the triad on arrays larger than the last cache where that
     is at most 256 MiB each (on a server that shares a larger cache among guests, part of it may be cache bandwidth).
     The best repetition counts: a roofline is what the machine can do at most.
 
@@ -142,10 +144,20 @@ def roofline(*, seconds: float = 1.0, device: str = "cpu") -> Roofline:
 
 
 def _triad(total: int, finish: Callable[[], object], seconds: float, device: str) -> float:
-    """GB/s of ``a = b + 3 c`` over ``total`` bytes in three arrays; two reads and a write, as STREAM counts them."""
-    b = torch.ones(total // 12, device=device)
-    a, c = b.clone(), b.clone()
-    return 12 * b.numel() / _quickest(lambda: torch.add(b, c, alpha=3, out=a), finish, seconds) / 1e9
+    """GB/s of ``a = b + 3 c`` over ``total`` bytes in three arrays; two reads and a write, as STREAM counts them.
+
+    Large arrays are walked through chunk by chunk, each timed by itself and seen again only after all others.
+    """
+    size = min(total, _CHUNK_BYTES) // 12
+    whole = [torch.ones(total // 12, device=device) for _ in range(3)]
+    starts = range(0, total // 12 - size + 1, size)
+    chunks = itertools.cycle([[array[start : start + size] for array in whole] for start in starts])
+
+    def step() -> None:
+        a, b, c = next(chunks)
+        torch.add(b, c, alpha=3, out=a)
+
+    return 12 * size / _quickest(step, finish, seconds) / 1e9
 
 
 def _quickest(call: Callable[[], object], finish: Callable[[], object], seconds: float) -> float:
