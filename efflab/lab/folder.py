@@ -43,7 +43,7 @@ def read_text(path: Path) -> str | None:
         return _kept_in_memory[path]
     try:
         return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError:
         set_aside(path, "it holds no text")

@@ -54,6 +54,15 @@ def check_range(value: Any, low: float | None, high: float | None, unit: str) ->
     return number
 
 
+def sound(entry: Any) -> bool:
+    """Whether an entry read from a file is one: a student may have edited it."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("later", []), list):
+        return False
+    given = [entry[name] for name in ("prediction",) if name in entry] + entry.get("later", [])
+    values = [one.get("value") if isinstance(one, dict) else None for one in given]
+    return all(isinstance(value, int | float) for value in [*values, entry.get("measured", 0)])
+
+
 def commit(entry: Entry, value: float, time: str) -> Entry:
     """Put a prediction into a task's entry.
 
@@ -91,8 +100,13 @@ def told(task: str, entry: Entry) -> Output | None:
     later = entry.get("later", [])
     if first is None and not later:
         return None
-    lines = [f"You predict {with_unit(first['value'], unit)} ({first['time']})."] if first else []
-    lines += [f"Given after measuring: {with_unit(one['value'], unit)} ({one['time']})." for one in later]
+    lines = (
+        [f"You predict {with_unit(first['value'], unit)} ({first.get('time', 'no time')})."] if first else []
+    )
+    lines += [
+        f"Given after measuring: {with_unit(one['value'], unit)} ({one.get('time', 'no time')})."
+        for one in later
+    ]
     return card("note", f"{task}: {entry.get('question', '')}", (), lines)
 
 

@@ -46,7 +46,7 @@ class Lab:
 
     def _entry(self, task: str) -> predictions.Entry:
         entry = self._entries().get(task, {})
-        return entry if isinstance(entry, dict) else {}
+        return entry if predictions.sound(entry) else {}
 
     def _keep(self, task: str, entry: predictions.Entry) -> None:
         state = read_state(self.name) | {"format": FORMAT, "lab": self.name}

@@ -49,7 +49,9 @@ def __getattr__(name: str) -> Any:
             return getattr(importlib.import_module(f"efflab.viz.{_LAZY[name]}"), name)
         except ModuleNotFoundError as error:
             remedy = "python -m pip install 'efflab[student]'"
-            raise ImportError(f"efflab.viz.{name} needs {error.name}, which is not installed: {remedy}") from error
+            raise ImportError(
+                f"efflab.viz.{name} needs {error.name}, which is not installed: {remedy}"
+            ) from error
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -182,9 +182,8 @@ def roofline(
             x, np.minimum(peak_gflops, x * bandwidth_gb_s), color=colours.text, marker="", linestyle="-"
         )
         axes.axvline(ridge, color=colours.muted, linestyle=(0, (1, 2)), marker="")
-        axes.annotate(
-            f"ridge {ridge:.3g}", (ridge, 0), xycoords=("data", "axes fraction"), ha="left", va="bottom"
-        )
+        place = ("data", "axes fraction")
+        axes.annotate(f"ridge {ridge:.3g}", (ridge, 0), (5, 4), xycoords=place, textcoords="offset points")
         axes.annotate(f"peak {peak_gflops:.3g} GFLOP/s", (high, peak_gflops), ha="right", va="bottom")
         for label, point in (points or {}).items():
             axes.plot(*point, linestyle="", label=label)
