@@ -5,6 +5,7 @@ wrong command line is 2, Ctrl-C 130. ``--debug`` shows the traceback instead.
 """
 
 import errno
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -84,6 +85,9 @@ app.command()(pruned.prune)
 
 def main() -> None:
     """Entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a sign that the terminal lacks is no error
     status: Any = 0
     try:
         app()

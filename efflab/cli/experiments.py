@@ -10,6 +10,8 @@ from efflab import topics
 from efflab.cli.output import Json, note, print_json
 from efflab.errors import EfflabError
 
+SEEDS = {"smoke": (0,), "cpu": (0, 1, 2), "full": (0, 1, 2)}
+
 
 def parse_seeds(text: str) -> tuple[int, ...]:
     """Read ``"0,1,2"``.
@@ -50,8 +52,11 @@ def reproduce(
     from efflab import results as ledger
 
     start = time.monotonic()
-    run = importlib.import_module(f"{chosen.module}.reproduce").run
-    measured = run(scale, numbers, progress=not as_json)
+    module = importlib.import_module(f"{chosen.module}.reproduce")
+    numbers = numbers or getattr(module, "SEEDS", SEEDS).get(scale, SEEDS[scale])
+    measured = module.run(scale, numbers, progress=not as_json)
+    if not isinstance(measured, ledger.Measured):
+        measured = ledger.Measured(tuple(measured))  # no series
     records = measured.records
     path = ledger.write(chosen.name, records, measured.series)
     note(f"{len(records)} results in {time.monotonic() - start:.0f} s, written to {path}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from efflab.cli.output import Json, print_json, print_table, size
+from efflab.cli.output import Json, print_json, size
 from efflab.errors import EfflabError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
 
 
 def example(model: str, network: "nn.Module", shape: str) -> "Tensor":
-    """One input of zeros: of the shape given, else of the known model's own.
+    """One random input: of the shape given, else of the known model's own.
 
     Raises:
         EfflabError: the model is the user's own and no shape is given.
@@ -67,14 +67,11 @@ def example(model: str, network: "nn.Module", shape: str) -> "Tensor":
     if not shape and ":" in model:
         raise EfflabError(f"the input of {model!r} is not known: give it as --input-shape 3x224x224")
     size_ = parse_shape(shape) if shape else models.input_shape(model)
-    tokens = len(size_) == 1 and any(isinstance(one, nn.Embedding) for one in network.modules())
-    return torch.zeros(1, *size_, dtype=torch.int64 if tokens else torch.float32)
-
-
-def refuse_inputs(model: str, shape: tuple[int, ...], error: Exception) -> EfflabError:
-    """The sentence for a model that cannot take its inputs."""
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return EfflabError(f"{model} cannot take inputs of shape {'x'.join(map(str, shape))}: {reason}")
+    generator = torch.Generator().manual_seed(0)
+    tables = [one.num_embeddings for one in network.modules() if isinstance(one, nn.Embedding)]
+    if len(size_) == 1 and tables:
+        return torch.randint(min(tables), (1, *size_), generator=generator)
+    return torch.rand(1, *size_, generator=generator)
 
 
 def measure(
@@ -84,29 +81,18 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Count a model's parameters, non-zeros, MACs, activations and bytes, layer by layer."""
-    import torch
-
     from efflab import measure as measuring
 
     network = build(model, weights).eval()
-    inputs = example(model, network, input_shape)
-    try:
-        with torch.no_grad():
-            profile = measuring.profile(network, inputs)
-    except (RuntimeError, IndexError, TypeError) as error:
-        raise refuse_inputs(model, tuple(inputs.shape[1:]), error) from error
+    profile = measuring.profile(network, example(model, network, input_shape))
     totals = _totals(network, profile)
     if as_json:
         print_json({"model": model, "totals": totals, "layers": [_layer(one) for one in profile.layers]})
         return
     typer.echo(str(profile.table()))
-    rows = [
-        (key.replace("_", " "), size(value) if key.endswith("bytes") else f"{value:,}")
-        for key, value in totals.items()
-    ]
-    print_table(("in all", ""), rows)
-    if profile.uncounted:
-        typer.echo(f"not counted: {', '.join(map(str, profile.uncounted))}")
+    typer.echo(
+        f"file: {size(totals['file_bytes'])}; densities and non-zero MACs are those of one random input"
+    )
 
 
 def _totals(network: "nn.Module", profile: Any) -> dict[str, int]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from efflab.cli.networks import Model, Weights, build, refuse_inputs
+from efflab.cli.networks import Model, Weights, build
 from efflab.cli.output import Json, note, print_json, print_table, size
 from efflab.errors import EfflabError
 
@@ -51,8 +51,10 @@ def refuse_output(output: Path, force: bool) -> None:
     Raises:
         EfflabError: the file exists and may not be replaced, or its folder does not.
     """
-    if output.is_dir() or not output.absolute().parent.is_dir():
-        raise EfflabError(f"{output} cannot be written: it is a folder, or its folder does not exist")
+    if not output.absolute().parent.is_dir():
+        raise EfflabError(f"{output} cannot be written: its folder does not exist")
+    if output.exists() and not output.is_file():
+        raise EfflabError(f"{output} cannot be written: it is no regular file")
     if output.exists() and not force:
         raise EfflabError(f"{output} exists; --force replaces it")
 
@@ -82,7 +84,11 @@ def error_percent(model: str, network: "nn.Module", data: "ImageData") -> float:
     try:
         return float(evaluate(network, data.test).error_percent)
     except (RuntimeError, IndexError) as error:
-        raise refuse_inputs(model, tuple(data.test.x.shape[1:]), error) from error
+        shape = "x".join(map(str, data.test.x.shape[1:]))
+        why = " ".join(str(error).split())
+        raise EfflabError(
+            f"{model} does not fit {data.name} ({shape}, {len(data.classes)} classes): {why}"
+        ) from error
 
 
 def by_layer(network: "nn.Module") -> list[dict[str, Any]]:
