@@ -227,13 +227,21 @@ def _wait_until_it_answers(server: Server, process: "subprocess.Popen[bytes]") -
     while time.monotonic() < end:
         if process.poll() is not None:
             raise EfflabError(f"JupyterLab did not start: {_last_words(server.log)} (log: {server.log})")
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection(HOST, server.port, timeout=2)
-            connection.request("GET", f"/api/status?token={server.token}")
-            if connection.getresponse().status == http.client.OK:
-                return
+        if _answers(server):
+            return
         time.sleep(0.1)
     raise EfflabError(f"JupyterLab did not answer within {START_SECONDS:.0f} s (log: {server.log})")
+
+
+def _answers(server: Server) -> bool:
+    """Whether JupyterLab takes requests."""
+    try:
+        with contextlib.closing(http.client.HTTPConnection(HOST, server.port, timeout=2)) as connection:
+            connection.request("GET", f"/api/status?token={server.token}")
+            with connection.getresponse() as response:
+                return response.status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 def _last_words(log: Path) -> str:
