@@ -80,6 +80,9 @@ def test_roofline_of_this_machine_bounds_what_runs_on_it():
     assert roof.attainable(roof.ridge) == pytest.approx(roof.peak_gflops)
     assert roof.attainable(roof.ridge / 4) == pytest.approx(roof.peak_gflops / 4)
     assert (roof.bound(roof.ridge / 2), roof.bound(roof.ridge * 2)) == ("memory", "compute")
+    assert roof.attainable(0.01, cached=True) == pytest.approx(0.01 * roof.cache_gb_s)
+    with pytest.raises(EfflabError, match="cache"):
+        measure.Roofline(100, 10).attainable(1, cached=True)
     matrix = torch.rand(512, 512)
     product = measure.latency(torch.mm, (matrix, matrix), warmup=3, repeats=20)
     achieved = 2 * 512**3 / (product.floor_ms * 1e6)

@@ -4,12 +4,11 @@ import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from efflab.measure._counting import Use, has_rule
 from efflab.measure._profile import LayerCount, Profile
-from efflab.measure._watching import Tally, Watcher, owns_parameters, watch
+from efflab.measure._watching import Tally, Watcher, count_nonzero, owns_parameters, watch
 
 
 def profile(model: nn.Module, example_inputs: Any) -> Profile:
@@ -27,6 +26,7 @@ def profile(model: nn.Module, example_inputs: Any) -> Profile:
     Raises:
         EfflabError: ``model`` is no module, or does not run on these inputs.
 
+    >>> import torch
     >>> layer = nn.Conv2d(16, 32, 3, groups=4, padding=1)
     >>> counted = profile(layer, torch.randn(1, 16, 10, 10))
     >>> counted.weights, counted.macs
@@ -57,7 +57,7 @@ def nonzeros(model: nn.Module) -> int:
         for name, parameter in module.named_parameters(recurse=False):
             if parameter not in seen:
                 seen.add(parameter)
-                total += int(torch.count_nonzero(_live(module, name, parameter)))
+                total += _count_live(module, name, parameter.detach())
     return total
 
 
@@ -78,10 +78,12 @@ class _Weight(NamedTuple):
     nonzeros: int
 
 
-def _live(module: nn.Module, name: str, weight: Tensor) -> Tensor:
-    """Where a weight is neither zero nor masked; torch's own pruning keeps ``weight_orig`` beside ``weight_mask``."""
+def _count_live(module: nn.Module, name: str, weight: Tensor, part: tuple[int, int] = (0, 1)) -> int:
+    """Elements neither zero nor masked; torch's own pruning keeps ``weight_orig`` beside ``weight_mask``."""
+    block, blocks = part
     mask = dict(module.named_buffers(recurse=False)).get(f"{name.removesuffix('_orig')}_mask")
-    return weight != 0 if mask is None else (weight != 0) & (mask != 0)
+    rows = weight.chunk(blocks)[block]
+    return count_nonzero(rows if mask is None else (rows != 0) & (mask.chunk(blocks)[block] != 0))
 
 
 def _weight(module: nn.Module, use: Use) -> tuple[object, _Weight]:
@@ -89,10 +91,9 @@ def _weight(module: nn.Module, use: Use) -> tuple[object, _Weight]:
     *path, name = use.tensor.split(".")
     owner = functools.reduce(getattr, path, module)
     whole: Tensor = getattr(owner, name)
-    block, blocks = use.part
-    live = _live(owner, name, whole.detach()).chunk(blocks)[block]
     identity = (id(whole) if isinstance(whole, nn.Parameter) else (id(owner), name), use.part)
-    return identity, _Weight(live.numel(), int(torch.count_nonzero(live)))
+    live = _count_live(owner, name, whole.detach(), use.part)
+    return identity, _Weight(whole.numel() // use.part[1], live)
 
 
 def _layer(name: str, module: nn.Module, tally: Tally, seen: set[object]) -> LayerCount:

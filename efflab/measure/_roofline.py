@@ -50,13 +50,26 @@ class Roofline:
         """Arithmetic intensity, in FLOP/byte, from which on the peak and not the bandwidth is the limit."""
         return self.peak_gflops / self.bandwidth_gb_s
 
-    def attainable(self, intensity: float) -> float:
+    def attainable(self, intensity: float, *, cached: bool = False) -> float:
         """GFLOP/s that ``intensity`` FLOP/byte allow: the lower of peak and intensity times bandwidth.
+
+        Args:
+            intensity: FLOP/byte.
+            cached: whether all that is read is already in the cache, as a small network's weights are from its second
+                inference on; then the cache's bandwidth counts.
+
+        Raises:
+            EfflabError: the cache's bandwidth is asked for and was not measured.
 
         >>> Roofline(peak_gflops=100, bandwidth_gb_s=10).attainable(2)
         20.0
         """
-        return float(min(self.peak_gflops, intensity * self.bandwidth_gb_s))
+        if cached and not self.cache_gb_s:
+            raise EfflabError(
+                "this roofline has no cache bandwidth (cache_gb_s is 0): measure it with roofline()"
+            )
+        bandwidth = self.cache_gb_s if cached else self.bandwidth_gb_s
+        return float(min(self.peak_gflops, intensity * bandwidth))
 
     def bound(self, intensity: float) -> str:
         """What limits a computation: ``"memory"`` left of the ridge, ``"compute"`` from it on."""
