@@ -62,9 +62,16 @@ def describe(line: str) -> str:
     """A line of pip's output as a step to show, or an empty string."""
     if found := re.match(r"\s*Downloading (\S+?)-(\d\S*?)-\S+\.whl \((.+)\)", line):
         return f"downloading {Path(found[1]).name} {found[2]} ({found[3]})"
+    if found := re.match(r"\s*Collecting ([\w.-]+)", line):
+        return f"collecting packages: {found[1]}"
     if line.startswith("Installing collected packages"):
         return f"installing {line.count(',') + 1} packages"
     return ""
+
+
+def is_minor(step: str) -> bool:
+    """Whether a step takes a moment only: any of pip's but downloads from 10 MB on and the installation."""
+    return not re.search(r"\(\d\d[\d.]* MB\)|GB\)|^installing", step)
 
 
 def pip_environment() -> dict[str, str]:
@@ -124,7 +131,7 @@ def run_pip(
                 log.write(line)
                 lines.append(line)
                 if step := describe(line):
-                    progress.say(step, minor="B)" in step and not re.search(r"\(\d\d[\d.]+ MB|GB\)", step))
+                    progress.say(step, minor=is_minor(step))
                 if give_up and not given_up and give_up(line):
                     given_up = True
                     pip.send_signal(signal.SIGINT if os.name != "nt" else signal.SIGTERM)

@@ -5,7 +5,7 @@ held-out training images, since the curves serve to choose.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from efflab import models, results, training
-from efflab.data import ImageData
+from efflab.data import ImageData, Split
 from efflab.pruning.configs import Magnitude
 from efflab.pruning.pruner import Pruner, prune_
 from efflab.pruning.reproduce import kept_json
@@ -58,7 +58,8 @@ def run(scale: str, seeds: Sequence[int], mnist: ImageData, progress: bool) -> d
     """
     plan = PLANS[scale]
     drawn = [
-        kept_json(("tradeoff", plan, seed), partial(draw, plan, seed, mnist, progress)) for seed in seeds
+        kept_json(("tradeoff", plan, seed), partial(draw, plan, seed, mnist, progress=progress))
+        for seed in seeds
     ]
     return {
         "kept_pct": [round(100 * (1 - sparsity), 6) for sparsity in plan.sparsities],
@@ -68,22 +69,21 @@ def run(scale: str, seeds: Sequence[int], mnist: ImageData, progress: bool) -> d
     }
 
 
-def draw(plan: Plan, seed: int, mnist: ImageData, progress: bool, path: Path) -> dict[str, Any]:
+def draw(plan: Plan, seed: int, mnist: ImageData, _path: Path, *, progress: bool) -> dict[str, Any]:
     """Errors of one seed's curves, each a list over the plan's sparsities."""
     drawn: dict[str, Any] = {"dense": {}}
     for penalty, settings in PENALTIES.items():
-        dense = _train(_fresh(seed), plan.dense_epochs, plan, seed, mnist, settings, progress, path)
+        fit = partial(
+            _fit, mnist.train.take(plan.images), lr=plan.lr, seed=seed, progress=progress, **settings
+        )
+        dense = fit(_fresh(seed), epochs=plan.dense_epochs)
         drawn["dense"][penalty] = _error(dense, mnist)
         cut = [_pruned(dense, sparsity) for sparsity in plan.sparsities]
         drawn[f"{penalty}_no_retrain"] = [_error(network, mnist) for network, _ in cut]
-        drawn[f"{penalty}_retrain"] = [
-            _error(_retrained(network, pruner, plan, seed, mnist, settings, progress, path), mnist)
-            for network, pruner in cut
-        ]
+        retrain = partial(_retrained, fit, plan.retrain_epochs)
+        drawn[f"{penalty}_retrain"] = [_error(retrain(*one), mnist) for one in cut]
         if penalty == "l2":
-            drawn["l2_iterative"] = _iterate(
-                copy.deepcopy(dense), plan, seed, mnist, settings, progress, path
-            )
+            drawn["l2_iterative"] = _iterate(copy.deepcopy(dense), plan.sparsities, retrain, mnist)
     return drawn
 
 
@@ -104,42 +104,63 @@ def _pruned(dense: nn.Module, sparsity: float) -> tuple[nn.Module, Pruner]:
     return network, prune_(network, Magnitude(sparsity, scope="deviation"))
 
 
-def _retrained(network: nn.Module, pruner: Pruner, plan: Plan, *rest: Any) -> nn.Module:
-    return _train(network, plan.retrain_epochs, plan, *rest, on_optimizer=pruner.attach)
+def _fit(images: Split, network: nn.Module, **settings: Any) -> nn.Module:
+    training.fit(network, images, **settings)
+    return network
 
 
-def _iterate(network: nn.Module, plan: Plan, *rest: Any) -> list[float]:
+def _retrained(fit: Callable[..., nn.Module], epochs: int, network: nn.Module, pruner: Pruner) -> nn.Module:
+    return fit(network, epochs=epochs, on_optimizer=pruner.attach)
+
+
+def _iterate(
+    network: nn.Module, sparsities: Sequence[float], retrain: Callable[..., nn.Module], mnist: ImageData
+) -> list[float]:
     """Prune a little more and retrain, from each point to the next."""
     errors = []
-    for sparsity in plan.sparsities:
-        pruner = prune_(network, Magnitude(sparsity, scope="deviation"))
-        _retrained(network, pruner, plan, *rest)
-        errors.append(_error(network, rest[1]))
+    for sparsity in sparsities:
+        retrain(network, prune_(network, Magnitude(sparsity, scope="deviation")))
+        errors.append(_error(network, mnist))
     return errors
 
 
-def _train(
-    network: nn.Module,
-    epochs: int,
-    plan: Plan,
-    seed: int,
-    mnist: ImageData,
-    settings: dict[str, float],
-    progress: bool,
-    path: Path,
-    **extra: Any,
-) -> nn.Module:
-    training.fit(
-        network,
-        mnist.train.take(plan.images),
-        epochs=epochs,
-        lr=plan.lr,
-        seed=seed,
-        progress=progress,
-        **settings,
-        **extra,
+LABELS = {
+    "l1_no_retrain": "L1, no retraining",
+    "l2_no_retrain": "L2, no retraining",
+    "l1_retrain": "L1, retrained",
+    "l2_retrain": "L2, retrained",
+    "l2_iterative": "L2, pruned and retrained step by step",
+}
+
+
+def plot(curves: dict[str, Any]) -> Any:
+    """The figure: held-out error against weights kept, means over the seeds with the band from lowest to highest.
+
+    Args:
+        curves: what :func:`run` returned, or ``efflab.results.series("pruning", "tradeoff")``.
+
+    Returns:
+        A matplotlib figure.
+    """
+    from efflab import viz  # noqa: PLC0415 - only drawing needs matplotlib
+
+    dense = fmean(curves["dense"]["l2"])
+    figure = viz.curve(
+        curves["kept_pct"],
+        {LABELS[name]: curves["curves"][name] for name in CURVES},
+        references={"dense": dense},
+        xlabel="weights kept (%), fewer to the right",
+        ylabel="error on held-out images (%)",
+        title="LeNet-300-100 on MNIST",
+        log_x=True,
     )
-    return network
+    (axes,) = figure.axes
+    axes.invert_xaxis()
+    axes.set_ylim(0, 6 * dense)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_formatter(lambda _value, _: "")
+    axes.set_xticks([70, 50, 30, 20, 10, 6, 4, 2])
+    return figure
 
 
 def records(curves: dict[str, Any], common: dict[str, Any]) -> list[results.Result]:

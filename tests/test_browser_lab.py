@@ -1,0 +1,155 @@
+"""The labs as a student meets them: JupyterLab in Chromium, started by the command behind ``make lab``."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+from browser import Watched, browser
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
+LAB = "00-measuring"
+IDLE = '.jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator[data-status="idle"]'
+
+
+@dataclass
+class Course:
+    """A running JupyterLab on a student's folder."""
+
+    folder: Path
+    address: str
+
+    def page(self, notebook: str) -> str:
+        start, query = self.address.split("?")
+        return start.removesuffix("start.md") + notebook + "?" + query + "&reset"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
+    """JupyterLab on fresh copies of the labs, and the solved first lab beside them."""
+    from autograder import notebook as source
+
+    root = Path(__file__).resolve().parents[1]
+    folder = tmp_path_factory.mktemp("student") / "my-labs"
+    log = folder.parent / "log"
+    with log.open("w") as stream:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "efflab.cli", "lab", "--no-browser", "--port", str(free_port()), "--folder", folder],
+            stdout=stream, stderr=subprocess.STDOUT, cwd=root, env={**os.environ, "EFFLAB_CACHE": str(folder.parent / "cache")},
+        )  # fmt: skip
+    try:
+        end = time.monotonic() + 90
+        while not (
+            found := re.search(r"http://127\.0\.0\.1:\d+/lab/tree/start\.md\?token=\w+", log.read_text())
+        ):
+            assert server.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.2)
+        solved = source.read((root / "solutions" / LAB / f"{LAB[3:]}.md").read_text())
+        for cell in solved.cells:
+            cell.setdefault("id", nbformat.v4.new_code_cell().id)
+        (folder / LAB / "solved.ipynb").write_bytes(source.to_bytes(solved))
+        yield Course(folder, found[0])
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(timeout=30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_the_start_page_lists_the_labs_with_their_budgets(course: Course, chromium: str) -> None:
+    with browser(chromium) as context:
+        watched = Watched(context.new_page())
+        watched.page.goto(course.address)
+        page = watched.page.locator(".jp-RenderedMarkdown:visible")
+        page.get_by_role("table").first.wait_for()
+        text = page.inner_text()
+        assert "Measuring" in text and "Pruning" in text and "min" in text
+        assert not watched.foreign
+
+
+def run_all(page: object, course: Course, notebook: str) -> None:
+    page.goto(course.page(notebook))  # type: ignore[attr-defined]
+    page.wait_for_selector(IDLE)  # type: ignore[attr-defined]
+    page.get_by_role("menuitem", name="Run", exact=True).click()  # type: ignore[attr-defined]
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()  # type: ignore[attr-defined]
+
+
+def saved(page: object, path: Path) -> nbformat.NotebookNode:
+    """The notebook as JupyterLab writes it."""
+    before = path.stat().st_mtime_ns
+    page.keyboard.press("Control+s")  # type: ignore[attr-defined]
+    end = time.monotonic() + 30
+    while path.stat().st_mtime_ns == before:
+        assert time.monotonic() < end, "JupyterLab did not save the notebook"
+        time.sleep(0.2)
+    time.sleep(0.5)
+    return nbformat.read(path, as_version=4)
+
+
+def test_the_solved_first_lab_runs_to_its_end_and_its_slider_moves(course: Course, chromium: str) -> None:
+    path = course.folder / LAB / "solved.ipynb"
+    code = sum(
+        bool(cell.cell_type == "code" and cell.source.strip())
+        for cell in nbformat.read(path, as_version=4).cells
+    )
+    with browser(chromium) as context:
+        watched = Watched(context.new_page())
+        page = watched.page
+        run_all(page, course, f"{LAB}/solved.ipynb")
+        # The last code cell gets its number when it has run; widgets keep the kernel's indicator out of the question.
+        page.wait_for_function(
+            "count => [...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-InputPrompt')]"
+            ".some(prompt => prompt.textContent.trim() === `[${count}]:`)",
+            arg=code,
+            timeout=120_000,
+        )  # fmt: skip
+        slider = page.locator(".jupyter-widgets [role=slider], .jupyter-widgets input[type=range]").first
+        slider.scroll_into_view_if_needed()
+        slider.focus()
+        read = "element => element.getAttribute('aria-valuenow') ?? element.value"
+        before = slider.evaluate(read)
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")
+        assert slider.evaluate(read) != before
+        notebook = saved(page, path)
+        assert not watched.foreign
+    failures = [o.ename for c in notebook.cells for o in c.get("outputs", []) if o.output_type == "error"]
+    assert failures == []
+    shown = [key for c in notebook.cells for o in c.get("outputs", []) for key in o.get("data", {})]
+    assert "image/png" in shown or "image/svg+xml" in shown or any("svg" in str(c) for c in notebook.cells)
+
+
+def test_each_stub_of_the_released_lab_fails_with_its_own_message(course: Course, chromium: str) -> None:
+    path = course.folder / LAB / f"{LAB[3:]}.ipynb"
+    stubs = re.findall(r'NotImplementedError\(\\?"(Task [^"\\]+)', path.read_text())
+    assert len(stubs) >= 3
+    with browser(chromium) as context:
+        page = context.new_page()
+        page.goto(course.page(f"{LAB}/{LAB[3:]}.ipynb"))
+        page.wait_for_selector(IDLE)
+        # A student meets the stubs one by one: every cell is run, whatever the one before it did.
+        for _ in nbformat.read(path, as_version=4).cells:
+            page.keyboard.press("Shift+Enter")
+            page.wait_for_timeout(150)
+        page.wait_for_function(
+            "() => document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-InputPrompt').length &&"
+            " ![...document.querySelectorAll('.jp-InputPrompt')].some(prompt => prompt.textContent.includes('*'))",
+            timeout=120_000,
+        )
+        notebook = saved(page, path)
+    told = "\n".join(str(o) for c in notebook.cells for o in c.get("outputs", []) if o.output_type == "error")
+    assert [stub for stub in stubs if stub not in told] == []
