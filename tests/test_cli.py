@@ -63,6 +63,7 @@ def test_wrong_usage_exits_with_2():
         ["nonsense"],
         ["measure"],
         ["prune", "lenet5"],
+        ["data", "fetch"],
         ["lab", "--port", "70000"],
         ["results", "--no"],
     ):

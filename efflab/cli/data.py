@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import typer
 
 from efflab.cli.output import Json, note, print_json, print_table, size
-from efflab.errors import EfflabError
 
 app = typer.Typer(help="The data sets: list, describe and fetch them.", no_args_is_help=True)
 
@@ -102,7 +101,7 @@ def fetch(
 
     wanted = list(data.names()) if everything else list(names or [])
     if not wanted:
-        raise EfflabError(f"name a data set, or --all; there are {', '.join(data.names())}")
+        raise typer.BadParameter(f"name a data set, or --all; there are {', '.join(data.names())}")
     for name in wanted:
         data.describe(name)  # an unknown name is told before anything is downloaded
     fetched = {}

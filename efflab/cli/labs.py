@@ -125,7 +125,8 @@ def submit(
     """Check a lab's notebook and make the one zip to hand in."""
     from efflab.lab import submit as make
 
-    made = make(notebook, run=run, anyway=anyway, folder=folder)
+    with contextlib.redirect_stdout(sys.stderr):  # its notices are not the answer
+        made = make(notebook, run=run, anyway=anyway, folder=folder)
     if as_json:
         print_json({"zip": str(made), "bytes": made.stat().st_size})
     else:
