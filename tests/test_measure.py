@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from efflab import measure, models, paper
 from efflab.errors import EfflabError
 from efflab.measure import reproduce
+from efflab.measure._watching import count_nonzero
 
 
 def flop_by_torch(model: nn.Module, *inputs) -> int:
@@ -209,6 +210,16 @@ def test_masks_and_zeros_in_weights():
     prune.l1_unstructured(model[0], "weight", 0.5)
     assert measure.profile(model, torch.randn(1, 10)).layers[0].nonzeros == 50
     assert measure.nonzeros(model) == 90
+
+
+@given(
+    st.integers(0, 2**19),
+    st.sampled_from([torch.float32, torch.bfloat16, torch.float16, torch.bool, torch.int64]),
+)
+@settings(max_examples=15, deadline=None)
+def test_nonzeros_of_any_size_and_format(size, dtype):
+    tensor = torch.randint(0, 2, (size,)).to(dtype)
+    assert count_nonzero(tensor) == int(torch.count_nonzero(tensor))
 
 
 def test_zero_inputs_leave_the_papers_product_of_densities():

@@ -30,14 +30,21 @@ _FOLLOWERS = re.compile(
 )
 
 
+_UNKNOWN_TO_NUMPY = {torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2}
 # These act upon the output of the layer before them and have no activations of their own.
 _PASSING = {"norm", "activation"}
 
 
+_PIECE = 2**18  # elements whose truth values stay in the cache
+
+
 def count_nonzero(tensor: Tensor) -> int:
-    """Elements that are not zero; NumPy counts a CPU's truth values five times as fast as torch counts floats."""
-    there = tensor.detach() != 0
-    return int(np.count_nonzero(there.numpy()) if there.device.type == "cpu" else torch.count_nonzero(there))
+    """Elements that are not zero; piece by piece, since counting at once pays for fresh pages more than for numbers."""
+    flat = tensor.detach().reshape(-1)
+    if flat.device.type != "cpu" or flat.dtype in _UNKNOWN_TO_NUMPY:
+        return int(torch.count_nonzero(flat))
+    array = flat.numpy()
+    return sum(int(np.count_nonzero(array[i : i + _PIECE] != 0)) for i in range(0, array.size, _PIECE))
 
 
 class Elements(NamedTuple):
