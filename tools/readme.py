@@ -26,7 +26,7 @@ def number(kind: str, name: str) -> str:
     else:
         figure = paper.get(name)
         value, unit = figure.value, figure.unit
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # noqa: PLR2004 - thousands are whole
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{text} {unit}" if unit in {"%", "points", "GFLOP/s"} else text
 
 

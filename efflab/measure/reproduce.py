@@ -116,7 +116,8 @@ def _energy_records(name: str, counted: Profile, scale: str) -> Iterator[Result]
     pruned = energy(_as_published(counted, table), skip_zeros=True)
     dense = energy(counted)
     source = f"45 nm table: {paper.get('pruning/figure1/dram_32b').reference}"
-    densities = f"{source}; densities: {table.rows[0][0].source if table.rows[0][0] else ''}, {_TABLES[name]}"
+    printed = table.row("total")["weights_pct"]
+    densities = f"{source}; densities: {printed.reference}"
     on_chip = energy(counted, weights_from="sram")
     for kind, spent, said in (
         ("dense_dram", dense, source),

@@ -178,13 +178,14 @@ def train_trio(recipe: Recipe, seed: int, mnist: ImageData, progress: bool) -> T
     """Train the three networks of one seed, or take them from the cache."""
     long = _replace(recipe, dense_epochs=recipe.epochs)
     dense = kept_json(
-        ("dense", _dense_key(recipe), seed), partial(train_dense, recipe, seed, mnist, progress)
+        ("dense", _dense_key(recipe), seed), partial(train_dense, recipe, seed, mnist, progress=progress)
     )
     dense_long = kept_json(
-        ("dense", _dense_key(long), seed), partial(train_dense, long, seed, mnist, progress)
+        ("dense", _dense_key(long), seed), partial(train_dense, long, seed, mnist, progress=progress)
     )
     pruned = kept_json(
-        ("pruned", recipe, seed), partial(prune, recipe, seed, mnist, dense["weights"], progress)
+        ("pruned", recipe, seed),
+        partial(prune, recipe, seed, mnist, dense=dense["weights"], progress=progress),
     )
     network = _network(recipe, seed)
     models.load_weights(network, _beside(pruned["weights"]))
@@ -205,10 +206,11 @@ def _network(recipe: Recipe, seed: int) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = models.get(recipe.network, dropout=recipe.dropout)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch types only the tensor's
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch types only the tensor's
+    return network
 
 
-def train_dense(recipe: Recipe, seed: int, mnist: ImageData, progress: bool, path: Path) -> dict[str, Any]:
+def train_dense(recipe: Recipe, seed: int, mnist: ImageData, path: Path, *, progress: bool) -> dict[str, Any]:
     """Train a dense network and read the test set once."""
     network = _network(recipe, seed)
     training.fit(
@@ -228,7 +230,7 @@ def train_dense(recipe: Recipe, seed: int, mnist: ImageData, progress: bool, pat
 
 
 def prune(
-    recipe: Recipe, seed: int, mnist: ImageData, dense: str, progress: bool, path: Path
+    recipe: Recipe, seed: int, mnist: ImageData, path: Path, *, dense: str, progress: bool
 ) -> dict[str, Any]:
     """Prune and retrain a dense network in rounds, and read the test set once."""
     network = _network(recipe, seed)

@@ -23,7 +23,7 @@ from efflab.pruning.reproduce import kept_json
 
 NETWORK = "lenet-300-100"
 # Strengths of the two penalties, chosen on the held-out images so that both dense networks do equally well.
-PENALTIES = {"l1": {"l1": 2e-5}, "l2": {"weight_decay": 1e-4}}
+PENALTIES: dict[str, dict[str, Any]] = {"l1": {"l1": 2e-5}, "l2": {"weight_decay": 1e-4}}
 CURVES = ("l1_no_retrain", "l2_no_retrain", "l1_retrain", "l2_retrain", "l2_iterative")
 # A curve is free of loss up to the point where its error exceeds the dense network's by more than this.
 FREE_POINTS = 0.1
@@ -73,9 +73,7 @@ def draw(plan: Plan, seed: int, mnist: ImageData, _path: Path, *, progress: bool
     """Errors of one seed's curves, each a list over the plan's sparsities."""
     drawn: dict[str, Any] = {"dense": {}}
     for penalty, settings in PENALTIES.items():
-        fit = partial(
-            _fit, mnist.train.take(plan.images), lr=plan.lr, seed=seed, progress=progress, **settings
-        )
+        fit = _trainer(mnist.train.take(plan.images), lr=plan.lr, seed=seed, progress=progress, **settings)
         dense = fit(_fresh(seed), epochs=plan.dense_epochs)
         drawn["dense"][penalty] = _error(dense, mnist)
         cut = [_pruned(dense, sparsity) for sparsity in plan.sparsities]
@@ -104,9 +102,12 @@ def _pruned(dense: nn.Module, sparsity: float) -> tuple[nn.Module, Pruner]:
     return network, prune_(network, Magnitude(sparsity, scope="deviation"))
 
 
-def _fit(images: Split, network: nn.Module, **settings: Any) -> nn.Module:
-    training.fit(network, images, **settings)
-    return network
+def _trainer(images: Split, **settings: Any) -> Callable[..., nn.Module]:
+    def fit(network: nn.Module, **more: Any) -> nn.Module:
+        training.fit(network, images, **settings, **more)
+        return network
+
+    return fit
 
 
 def _retrained(fit: Callable[..., nn.Module], epochs: int, network: nn.Module, pruner: Pruner) -> nn.Module:

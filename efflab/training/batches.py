@@ -18,8 +18,13 @@ _MOVED_WHOLE_BYTES = 2 * 2**30
 class SplitLike(Protocol):
     """What training needs of ``efflab.data.Split``."""
 
-    x: Tensor
-    y: Tensor
+    @property
+    def x(self) -> Any:
+        """Inputs, one an entry of the first dimension."""
+
+    @property
+    def y(self) -> Tensor:
+        """Targets."""
 
     def batches(
         self, batch_size: int, *, shuffle: bool = False, generator: torch.Generator | None = None

@@ -19,8 +19,8 @@ from efflab.training.evaluation import mode
 from efflab.training.history import History
 from efflab.training.interrupt import Interrupt
 from efflab.training.optimisation import OptimizerChoice, make_optimizer
-from efflab.training.progress import Progress
 from efflab.training.plan import Plan
+from efflab.training.progress import Progress
 from efflab.training.run import Run
 from efflab.training.schedules import Schedule, by_name
 

@@ -1,5 +1,6 @@
 """The training run behind ``fit``: its plan, its state, and one method for each thing it does."""
 
+import contextlib
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -43,7 +44,11 @@ class Run:
         self.validation = None if plan.validation is None else source.near(plan.validation, device)
         self.rates = [float(group["lr"]) for group in optimizer.param_groups]
         self.penalised = penalised(model) if plan.l1 else []
-        self.scaler = torch.amp.GradScaler(device.type, enabled=plan.autocast is torch.float16)
+        # What a run in float32 does not need, it does not pay for in every step either.
+        self.precision = (
+            torch.autocast(device.type, plan.autocast) if plan.autocast else contextlib.nullcontext()
+        )
+        self.scaler = torch.amp.GradScaler(device.type) if plan.autocast is torch.float16 else None
         self.history, self.sums = History(), Sums()
         self.steps_per_epoch = source.steps_of(plan.train, plan.batch_size)
         self.best: weights.State | None = None
@@ -106,14 +111,11 @@ class Run:
         """Forward, backward, penalties, update."""
         self.set_rate()
         self.optimizer.zero_grad()
-        with torch.autocast(self.device.type, self.plan.autocast, enabled=self.plan.autocast is not None):
+        with self.precision:
             output = source.predict(self.model, x)
             loss = self.plan.loss(output, y)
         self.add_up(loss.detach(), output.detach(), y)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it so
-        self.change_gradients()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        self.descend(loss)
         if self.plan.after_step is not None:
             self.plan.after_step()
         self.sums.steps += 1
@@ -127,13 +129,21 @@ class Run:
         if self.sums.steps == 0:
             self.sums.lr = self.rates[0] * factor
 
-    def change_gradients(self) -> None:
-        """Add the L1 penalty's gradient, and clip."""
-        if self.penalised or self.plan.clip is not None:
+    def descend(self, loss: Tensor) -> None:
+        """Gradients, with the L1 penalty's and clipped, and the optimiser's step."""
+        scaled = loss if self.scaler is None else self.scaler.scale(loss)
+        scaled.backward()  # type: ignore[no-untyped-call]  # torch leaves it so
+        if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
-        add_l1_(self.penalised, self.plan.l1)
+        if self.penalised:
+            add_l1_(self.penalised, self.plan.l1)
         if self.plan.clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
 
     def add_up(self, loss: Tensor, output: Tensor, y: Tensor) -> None:
         """Add a batch to the sums, and look at them as often as that is free."""
@@ -184,7 +194,7 @@ class Run:
             "model": weights.cpu_state(self.model),
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
+            "scaler": None if self.scaler is None else self.scaler.state_dict(),
             "history": self.history.state_dict(),
             "sums": asdict(self.sums.settle()),
             "steps_per_epoch": self.steps_per_epoch,
@@ -205,7 +215,8 @@ class Run:
             checkpoint.refuse_other_settings(str(path), state["settings"], self.plan.settings)
             checkpoint.refuse_longer(str(path), len(state["history"]["loss"]), self.plan.epochs)
             history, sums = History.from_state_dict(state["history"]), Sums(**state["sums"])
-            self.scaler.load_state_dict(state["scaler"])
+            if self.scaler is not None and state["scaler"]:
+                self.scaler.load_state_dict(state["scaler"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.history, self.sums, self.best = history, sums, state["best"]
             self.steps_per_epoch, self.generators = state["steps_per_epoch"], state["generators"]
