@@ -277,7 +277,7 @@ class Published(Directive):
         return [self.section(about, name, figures) for name, figures in by_table.items()]
 
     def section(self, about, name, figures):
-        title = about.tables.get(name) or name.replace("_", " ").capitalize()
+        title = about.tables.get(name) or untitled(name)
         made = nodes.section(
             "", nodes.title("", title), ids=[f"table-{name}"], names=[f"{about.name} {name}"]
         )
@@ -290,6 +290,11 @@ class Published(Directive):
         error = f" ±{SPACE}{quantity(one.error)}" if one.error else ""
         note = f"; {one.note}" if one.note else ""
         return [one.id.removeprefix(before), printed(one) + error, one.where, STATUS[one.status] + note]
+
+
+def untitled(name):
+    """A heading for figures outside a titled table: ``table2_caption`` is Table 2 caption."""
+    return re.sub(r"(?<=[a-z])(?=\d)", " ", name.replace("_", " ").replace("/", ", ")).capitalize()
 
 
 def table_of(figure, about):

@@ -38,9 +38,11 @@ def exists(target, package):
         return False
 
 
-def others(_app, _what, _name, member, skip, _options):
-    """Leave out what the package only passes on from torch: torch documents it."""
-    return True if str(getattr(member, "__module__", "")).startswith("torch.") else skip
+def unwritten(_app, _what, _name, member, skip, _options):
+    """Leave out what nobody here wrote: names passed on from torch, and the fields of named tuples as Python describes them."""
+    passed_on = str(getattr(member, "__module__", "")).startswith("torch.")
+    alias = str(getattr(member, "__doc__", "")).startswith("Alias for field number")
+    return True if passed_on or alias else skip
 
 
 def resolve(app, env, node, contnode):
@@ -67,5 +69,5 @@ def setup(app):
     # Napoleon makes its docstrings by this name, and offers no other place to say so.
     GoogleDocstring._consume_inline_attribute = Sentences._consume_inline_attribute  # noqa: SLF001 - see above
     app.connect("missing-reference", resolve)
-    app.connect("autodoc-skip-member", others)
+    app.connect("autodoc-skip-member", unwritten)
     return {"version": "2", "parallel_read_safe": True, "parallel_write_safe": True}
