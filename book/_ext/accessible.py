@@ -3,6 +3,7 @@
 import re
 
 OPENER = '<summary aria-label="Show or hide the pages below">'
+REPEATED = re.compile(r' id="(?:exercise|solution)-content"')
 CITATION = re.compile(r'(<div class="citation"[^>]*?) role="doc-biblioentry">')
 
 
@@ -19,9 +20,10 @@ def name_openers(_app, _pagename, _template, context, _doctree):
 
 
 def name_parts(_app, _pagename, _template, context, _doctree):
-    """Let folded code go by the words one sees, and make the bibliography a list of list items."""
+    """Let folded code go by the words one sees, the bibliography be a list of items, and exercises share no id."""
     body = context.get("body", "")
     body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    body = REPEATED.sub("", body)
     context["body"] = CITATION.sub(r"""\1 role="listitem">""", body)
 
 
