@@ -99,7 +99,15 @@ def fit(
     >>> len(history)
     1
     """
-    _check(epochs=epochs, lr=lr, batch_size=batch_size, weight_decay=weight_decay, l1=l1, clip=clip)
+    _check(
+        epochs=epochs,
+        lr=lr,
+        batch_size=batch_size,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        l1=l1,
+        clip=clip,
+    )
     _check_stopping(patience, monitor, validation)
     source.refuse_iterator(train, "train")
     if validation is not None:

@@ -46,6 +46,7 @@ class Progress:
         error = "" if math.isnan(error_percent) else f", error {error_percent:.2f} %"
         self._bar.set_postfix_str(f"loss {loss:.4f}{error}", refresh=False)
         self._bar.update(self._waiting)
+        self._bar.refresh()
         self._waiting = 0
         self._next = time.monotonic() + _REFRESH_SECONDS
 
