@@ -50,6 +50,7 @@ def test_latency_of_something_of_known_length():
     timed = measure.latency(sleep, torch.zeros(1), warmup=2, repeats=9)
     assert len(calls) == 11
     assert 5 <= timed.floor_ms <= timed.lower_ms <= timed.median_ms <= timed.upper_ms
+    assert timed.processor_ms < 1, "a sleeping call takes no processor"
     assert timed.median_ms < 50, "the slow calls of the warm-up must not count"
     assert timed.gflops(macs=10**6) == pytest.approx(2e6 / timed.median_ms / 1e6)
     assert "ms" in str(timed)

@@ -23,6 +23,8 @@ class Latency:
         lower_ms: first quartile.
         upper_ms: third quartile; far from the median where the machine is busy.
         floor_ms: the quickest call: what the code takes when nothing interferes.
+        processor_ms: processor time of the quickest call, over all threads: with one thread what the floor would be on an
+            idle machine; 0 where the system's clock is too coarse.
         repeats: calls timed.
         warmup: calls before them that were not.
         threads: threads torch computed with.
@@ -32,6 +34,7 @@ class Latency:
     lower_ms: float
     upper_ms: float
     floor_ms: float
+    processor_ms: float
     repeats: int
     warmup: int
     threads: int
@@ -85,33 +88,35 @@ def latency(
         call.eval()
     try:
         with torch.no_grad():
-            times = np.asarray(_times(call, example_inputs, warmup, repeats)) / 1e6
+            times, processor = np.asarray(_times(call, example_inputs, warmup, repeats)).T / 1e6
     finally:
         if isinstance(call, nn.Module):
             call.train(training)
     lower, median, upper = np.percentile(times, (25, 50, 75))
     return Latency(
-        float(median),
-        float(lower),
-        float(upper),
-        float(times.min()),
-        repeats,
-        warmup,
-        torch.get_num_threads(),
+        median_ms=float(median),
+        lower_ms=float(lower),
+        upper_ms=float(upper),
+        floor_ms=float(times.min()),
+        processor_ms=float(processor.min()),
+        repeats=repeats,
+        warmup=warmup,
+        threads=torch.get_num_threads(),
     )
 
 
-def _times(call: Callable[..., Any], example_inputs: Any, warmup: int, repeats: int) -> list[int]:
-    """Nanoseconds of each timed call."""
+def _times(call: Callable[..., Any], example_inputs: Any, warmup: int, repeats: int) -> list[tuple[int, int]]:
+    """Nanoseconds of each timed call, by the wall's clock and the processor's."""
     args, kwargs = arguments(example_inputs)
     finish = _synchronise(args, kwargs)
     found = []
     for index in range(warmup + repeats):
-        start = time.perf_counter_ns()
+        start, spent = time.perf_counter_ns(), time.process_time_ns()
         call(*args, **kwargs)
         finish()
+        end, done = time.perf_counter_ns(), time.process_time_ns()
         if index >= warmup:
-            found.append(time.perf_counter_ns() - start)
+            found.append((end - start, done - spent))
     return found
 
 
