@@ -14,7 +14,8 @@ def quantity(value: float | str | bool | None, digits: int = 4) -> str:
         digits: significant digits kept of a number that is no integer.
 
     Returns:
-        Integers whole with thousands separated, other numbers with ``digits`` significant digits, a dash for None.
+        Whole numbers, and those of more than ``digits`` digits, with thousands separated; others with ``digits`` significant
+        digits; a dash for None.
 
     >>> quantity(61100840), quantity(0.123456), quantity(None), quantity(True)
     ('61,100,840', '0.1235', '–', 'yes')
@@ -27,8 +28,7 @@ def quantity(value: float | str | bool | None, digits: int = 4) -> str:
         return "yes" if value else "no"
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
-    rounded = float(f"{value:.{digits}g}")
-    return f"{int(rounded):,}" if abs(rounded) >= 10**digits else f"{value:.{digits}g}"
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
 def _numeric(cells: Iterable[str]) -> bool:

@@ -221,10 +221,10 @@ def test_recorded_results_stand_beside_ones_own(
     told = capsys.readouterr().out
     assert re.search(r"lenet5/error +0\.5 +0\.77 +– +0\.8 +%", told)
     assert "paper: Table 1" in told
-    assert "No recorded result to show" in told
+    assert "No recorded result" in told
     assert "lenet5/absent" in told
     recorded("nothing", "at/all")
-    assert "No recorded result to show" in capsys.readouterr().out
+    assert "No recorded result" in capsys.readouterr().out
 
 
 def test_challenge_ranks_the_result(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from efflab.tables import quantity
 from efflab.viz.colours import BAD, GOOD, NOTE
 
-_LABELS, _SCALE, _VALUES, _ROW = 170, 260, 110, 24
+_LABELS, _SCALE, _VALUES, _ROW = 200, 260, 110, 24
 _COLOURS = {"mine": NOTE, "good": GOOD, "bad": BAD, "reference": "currentColor"}
 
 

@@ -25,12 +25,15 @@ def recorded(topic: str, *ids: str, mine: Mapping[str, Any] | None = None, capti
     """
     from efflab import results  # noqa: PLC0415 - a notebook that shows no results need not load them
 
-    found = []
+    found, missing = [], []
     for one in ids:
         try:
             found.append(results.get(topic, one))
-        except EfflabError as error:
-            notice(f"No recorded result to show: {error}", once=False)
+        except EfflabError:
+            missing.append(one)
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        notice(f"No recorded result {topic}/{missing[0]}{more} to show.", once=False)
     if not found:
         return
     own = {key: as_number(value, f"mine[{key!r}]") for key, value in (mine or {}).items()}

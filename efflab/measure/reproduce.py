@@ -124,7 +124,7 @@ def _energy_records(name: str, counted: Profile, scale: str) -> Iterator[Result]
         ("dense_sram", on_chip, source),
         ("pruned_dram", pruned, densities),
     ):
-        yield _record(scale, f"{name}/energy/{kind}", float(f"{spent.total_uj:.6g}"), "uJ", source=said)
+        yield _record(scale, f"{name}/energy/{kind}", float(f"{spent.total_uj:.6g}"), "µJ", source=said)
     share = 100 * dense.weights_pj / dense.total_pj
     yield _record(scale, f"{name}/energy/weights_share", float(f"{share:.4g}"), "%", source=source)
     saved = float(f"{dense.total_pj / pruned.total_pj:.4g}")
