@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 import torch.nn.functional as F  # noqa: N812 - torch's own abbreviation
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from efflab.models.imagenet import convolution_stages, initialise_rectified
@@ -21,14 +22,14 @@ class BasicBlock(nn.Module):
         self.stride = stride
         self.added = outputs - inputs
 
-    def shortcut(self, x: Tensor) -> Tensor:
+    def shortcut(self, x: Float[Tensor, "n inputs h w"]) -> Float[Tensor, "n outputs a b"]:
         """The input at the block's stride, with channels of zeros added half before and half behind."""
         if self.stride == 1 and self.added == 0:
             return x
         before = self.added // 2
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, before, self.added - before))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n inputs h w"]) -> Float[Tensor, "n outputs a b"]:
         """Feature maps N x outputs x H/stride x W/stride."""
         residual = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
         out: Tensor = self.relu(residual + self.shortcut(x))
@@ -57,7 +58,7 @@ class ResNetCifar(nn.Module):
         rest = (BasicBlock(outputs, outputs, 1) for _ in range(blocks - 1))
         return nn.Sequential(BasicBlock(inputs, outputs, stride), *rest)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes"]:
         """Logits (N x classes) of images (N x 3 x 32 x 32)."""
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.layer3(self.layer2(self.layer1(x)))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 _VGG16_STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -17,7 +18,7 @@ class FeaturesClassifier(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d((size, size))
         self.classifier = classifier
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes"]:
         """Logits (N x classes) of images (N x 3 x H x W)."""
         out: Tensor = self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
         return out

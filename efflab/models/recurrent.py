@@ -1,11 +1,12 @@
 """Small LSTMs: a classifier of sequences of features, and a language model."""
 
 import torch
+from jaxtyping import Float, Int, Int64
 from torch import Tensor, nn
 
 from efflab.errors import EfflabError
 
-State = tuple[Tensor, Tensor]
+State = tuple[Float[Tensor, "layers n hidden"], Float[Tensor, "layers n hidden"]]
 
 
 class LSTMClassifier(nn.Module):
@@ -19,7 +20,9 @@ class LSTMClassifier(nn.Module):
         self.drop = nn.Dropout(dropout)
         self.fc = nn.Linear(hidden, classes)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "n frames features"], lengths: Int[Tensor, " sequences"] | None = None
+    ) -> Float[Tensor, "n classes"]:
         """Classify sequences.
 
         Args:
@@ -36,13 +39,15 @@ class LSTMClassifier(nn.Module):
         return logits
 
 
-def _real_frames(x: Tensor) -> Tensor:
+def _real_frames(x: Float[Tensor, "n frames features"]) -> Int64[Tensor, " n"]:
     """Number of the last frame that is not all zeros, counted from 1; 1 for a sequence of zeros alone."""
     real = (x != 0).any(2)
     return (real * torch.arange(1, x.shape[1] + 1, device=x.device)).amax(1).clamp(min=1)
 
 
-def _at_end(outputs: Tensor, lengths: Tensor) -> Tensor:
+def _at_end(
+    outputs: Float[Tensor, "n frames hidden"], lengths: Int[Tensor, " sequences"]
+) -> Float[Tensor, "n hidden"]:
     """The output at each sequence's last frame, N x H: the LSTM is causal, so padding behind it has no influence."""
     if lengths.shape != outputs.shape[:1]:
         raise EfflabError(
@@ -92,7 +97,9 @@ class LSTMLanguageModel(nn.Module):
         if tied:
             self.decoder.weight = self.embedding.weight
 
-    def step(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def step(
+        self, tokens: Int64[Tensor, "n t"], state: State | None = None
+    ) -> tuple[Float[Tensor, "n t vocabulary"], State]:
         """Predict the next token after each of ``tokens``, going on from ``state``.
 
         Args:
@@ -105,7 +112,7 @@ class LSTMLanguageModel(nn.Module):
         outputs, after = self.lstm(self.drop(self.embedding(tokens)), state)
         return self.decoder(self.drop(outputs)), after
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Int64[Tensor, "n t"]) -> Float[Tensor, "n t vocabulary"]:
         """Logits N x T x vocabulary for tokens N x T, from an empty state."""
         return self.step(tokens)[0]
 

@@ -1,6 +1,7 @@
 """SqueezeNet 1.0 and 1.1 (Iandola et al., arXiv:1602.07360v4, Table 1), with torchvision's state-dict keys."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 
@@ -23,7 +24,7 @@ class Fire(nn.Module):
         self.expand3x3 = nn.Conv2d(s1x1, e3x3, 3, padding=1)
         self.expand3x3_activation = nn.ReLU(inplace=True)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n inputs h w"]) -> Float[Tensor, "n outputs h w"]:
         """Feature maps N x (e1x1 + e3x3) x H x W."""
         x = self.squeeze_activation(self.squeeze(x))
         ones = self.expand1x1_activation(self.expand1x1(x))
@@ -50,7 +51,7 @@ class SqueezeNet(nn.Module):
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes"]:
         """Logits (N x classes) of images (N x 3 x H x W)."""
         return torch.flatten(self.classifier(self.features(x)), 1)
 
