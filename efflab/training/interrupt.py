@@ -3,7 +3,6 @@
 import signal
 import threading
 from types import FrameType, TracebackType
-from typing import Self
 
 
 class Interrupt:
@@ -25,7 +24,7 @@ class Interrupt:
             raise KeyboardInterrupt
         self.pending = True
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Interrupt":  # noqa: PYI034 - beartype knows no Self here
         if self._enabled:
             signal.signal(signal.SIGINT, self._handle)
         return self

@@ -171,7 +171,7 @@ def _start(run: Run, *, resume: bool) -> None:
         run.save()
 
 
-def _check(**values: float | None) -> None:
+def _check(**values: Any) -> None:
     """Refuse numbers out of range; None stands for a setting that is off."""
     for name, value in values.items():
         if value is None:

@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 _REFRESH_SECONDS = 0.2
 
@@ -50,7 +50,7 @@ class Progress:
         self._waiting = 0
         self._next = time.monotonic() + _REFRESH_SECONDS
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Progress":  # noqa: PYI034 - beartype knows no Self here
         return self
 
     def __exit__(
