@@ -36,7 +36,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_atomic(path: str | os.PathLike[str], content: bytes | str) -> Path:
-    """Write ``content`` (text as UTF-8 with ``\\n`` line ends) to ``path``, all of it or none.
+    """Write ``content`` (text as UTF-8, its line ends as they are) to ``path``, all of it or none.
 
     Returns:
         The path written.

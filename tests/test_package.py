@@ -44,7 +44,9 @@ def test_import_loads_nothing_heavy() -> None:
 def test_openmp_waits_passively_once_efflab_is_imported() -> None:
     environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
     code = "import os, efflab; print(os.environ.get('OMP_WAIT_POLICY'))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
     assert done.stdout.strip() == "passive"
 
 
@@ -76,21 +78,31 @@ def test_every_ready_topic_stands_on_every_floor(root: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_wheel_installs_in_an_empty_environment_and_works_from_elsewhere(root: Path, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, root], check=True)
+def test_a_wheel_installs_in_an_empty_environment_and_works_from_elsewhere(
+    root: Path, tmp_path: Path
+) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, root], check=True
+    )
     (wheel,) = tmp_path.glob("*.whl")
     packages = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert {name for name in packages if not name.endswith(".dist-info")} == {"efflab"}
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    subprocess.run([python, "-m", "pip", "install", "-q", "-c", root / "requirements.lock", wheel], check=True)
+    subprocess.run(
+        [python, "-m", "pip", "install", "-q", "-c", root / "requirements.lock", wheel], check=True
+    )
     code = (
         "import efflab; from efflab import data, models, measure, pruning, results, training;"
         "print(efflab.__file__); print(len(data.load().train)); print(results.get('pruning', 'lenet-5/rate').measured);"
         "pruning.prune_(models.get('passport'), pruning.Magnitude(0.5))"
     )
     clean = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "EFFLAB_RESULTS"}}
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=clean)
+    done = subprocess.run(
+        [python, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=clean
+    )
     assert str(tmp_path) in done.stdout.splitlines()[0]
-    helped = subprocess.run([python, "-m", "efflab.cli", "--help"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    helped = subprocess.run(
+        [python, "-m", "efflab.cli", "--help"], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
     assert "reproduce" in helped.stdout
