@@ -1,0 +1,448 @@
+"""Hidden checks of lab 01, pruning. Oracles are written in NumPy and share no code with `efflab.pruning`."""
+
+import functools
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from autograder.tasks import Callback, Student, expect, task
+
+Array = np.ndarray[Any, Any]
+Rng = np.random.Generator
+
+NAMES = ("conv", "wide", "last")
+
+
+def mask_oracle(weight: Array, sparsity: float) -> Array:
+    """By brute force: one after the other, the smallest magnitude goes, of equal ones the first."""
+    magnitude = np.abs(np.asarray(weight, np.float64)).ravel()
+    mask = np.ones(magnitude.size, bool)
+    for _ in range(round(sparsity * magnitude.size)):
+        mask[np.argmin(np.where(mask, magnitude, np.inf))] = False
+    return mask.reshape(np.shape(weight))
+
+
+def a_sparsity(rng: Rng, size: int) -> float:
+    """A sparsity that removes some weights and keeps some, far from a half that could be rounded either way."""
+    return float((rng.integers(1, size) + rng.uniform(-0.3, 0.3)) / size)
+
+
+def draw(rng: Rng, shape: tuple[int, ...]) -> torch.Tensor:
+    """Weights as float32, no two of equal magnitude."""
+    size = math.prod(shape)
+    magnitude = rng.permutation(np.linspace(0.02, 1.0, size)) * rng.choice([-1.0, 1.0], size)
+    return torch.from_numpy(magnitude.reshape(shape).astype(np.float32))
+
+
+def draw_layers(rng: Rng) -> dict[str, torch.Tensor]:
+    """Three layers of different kinds and sizes."""
+    shapes = ((4, 2, 3, 3), (6, 8), (3, 6))
+    return {name: draw(rng, shape) for name, shape in zip(NAMES, shapes, strict=True)}
+
+
+def arrays(weights: Mapping[str, torch.Tensor]) -> dict[str, Array]:
+    """The same layers as arrays of their own."""
+    return {name: weight.numpy().copy() for name, weight in weights.items()}
+
+
+def choose(weight: Array, sparsity: float) -> torch.Tensor:
+    """Task 1's answer, handed to later tasks so that they do not depend on it."""
+    return torch.from_numpy(mask_oracle(expect.array(weight), float(sparsity)))
+
+
+@task("pruning-1", points=2)
+def keeps_the_largest(student: Student, rng: Rng) -> None:
+    """The mask keeps the weights of largest magnitude, in layers of any shape. Hint: rank the absolute values."""
+    for shape in ((7, 9), (4, 3, 3, 3), (31,)):
+        weight = draw(rng, shape)
+        sparsity = a_sparsity(rng, weight.numel())
+        got = student.call("magnitude_mask", weight, sparsity)
+        expect.equal(got, mask_oracle(weight.numpy(), sparsity), f"the mask at sparsity {sparsity:.3f}")
+
+
+@task("pruning-1", points=1)
+def removes_just_as_many(student: Student, rng: Rng) -> None:
+    """The mask is boolean and removes exactly round(sparsity * n) weights, none at sparsity 0. Hint: count, do not compare with the largest weight."""
+    for sparsity in (0.0, *(a_sparsity(rng, 40) for _ in range(3))):
+        weight = torch.from_numpy(rng.normal(size=(5, 8)))
+        mask = expect.dtype(student.call("magnitude_mask", weight, sparsity), "bool", "the mask")
+        expect.equal(int((~mask).sum()), round(sparsity * 40), f"the number removed at {sparsity:.3f}")
+
+
+@task("pruning-1", points=1)
+def ties_go_by_position(student: Student, rng: Rng) -> None:
+    """Of equal magnitudes the first in the flattened weight goes first. Hint: a stable sort keeps their order."""
+    for _ in range(3):
+        weight = torch.from_numpy(rng.integers(-2, 3, size=(6, 20)).astype(np.float32))
+        sparsity = a_sparsity(rng, weight.numel())
+        got = student.call("magnitude_mask", weight, sparsity)
+        expect.equal(got, mask_oracle(weight.numpy(), sparsity), "the mask of weights with many ties")
+
+
+@task("pruning-1", points=2)
+def threshold_is_quality_times_deviation(student: Student, rng: Rng) -> None:
+    """A weight stays where its magnitude reaches quality times the layer's standard deviation. Hint: divide by n, and take the deviation of the weights, not of their magnitudes."""
+    for shape in ((5,), (3, 4), (6, 5, 2)):
+        for _ in range(6):
+            weight = rng.normal(rng.uniform(-1, 1), rng.uniform(0.1, 2), size=shape)
+            kept = int(rng.integers(0, weight.size))
+            # A quality whose threshold lies midway between two magnitudes, so that rounding decides nothing.
+            ranked = np.sort(np.abs(weight), axis=None)
+            threshold = ranked[: kept + 1].mean() if kept == 0 else ranked[kept - 1 : kept + 1].mean()
+            if kept == 0:
+                threshold *= 0.5
+            got = student.call("quality_mask", torch.from_numpy(weight), float(threshold / np.std(weight)))
+            expect.equal(got, np.abs(weight) >= threshold, "the mask by quality")
+
+
+def sgd_oracle(
+    weight: Array, gradient: Array, velocity: Array, mask: Array, settings: Mapping[str, float]
+) -> tuple[Array, Array]:
+    """One step of SGD with momentum and decay, then the mask."""
+    moved = settings["momentum"] * velocity + gradient + settings["weight_decay"] * weight
+    return np.where(mask, weight - settings["lr"] * moved, 0.0), moved
+
+
+def draw_settings(rng: Rng) -> dict[str, float]:
+    """Settings of an optimiser, none of them so small that it could be forgotten."""
+    low, high = (0.05, 0.5, 0.05), (0.3, 0.95, 0.3)
+    return dict(zip(("lr", "momentum", "weight_decay"), rng.uniform(low, high).tolist(), strict=True))
+
+
+def draw_step(rng: Rng, shape: tuple[int, ...] = (5, 6)) -> tuple[list[torch.Tensor], dict[str, float]]:
+    """Weight, gradient, velocity and mask of one step, and the settings."""
+    values = [torch.from_numpy(rng.normal(size=shape)) for _ in range(3)]
+    mask = torch.from_numpy(mask_oracle(rng.normal(size=shape), 0.6))
+    return [*values, mask], draw_settings(rng)
+
+
+@task("pruning-2", points=2)
+def survivors_follow_sgd(student: Student, rng: Rng) -> None:
+    """Weights that stay make the ordinary step with momentum and weight decay. Hint: the decay is part of the gradient."""
+    for shape in ((5, 6), (3, 2, 3, 3)):
+        given, settings = draw_step(rng, shape)
+        got = expect.array(student.call("masked_step", *given, **settings)[0], "the weight")
+        weight, gradient, velocity, mask = (value.numpy() for value in given)
+        right, _ = sgd_oracle(weight, gradient, velocity, mask, settings)
+        expect.shape(got, shape, "the weight")
+        expect.close(got[mask], right[mask], "the weights that stay, after one step", rtol=1e-4, atol=1e-6)
+
+
+@task("pruning-2", points=1)
+def removed_are_exactly_zero(student: Student, rng: Rng) -> None:
+    """Removed weights are exactly zero after each of many steps, whatever momentum and decay do. Hint: mask after the step."""
+    (weight, gradient, velocity, mask), settings = draw_step(rng)
+    for _ in range(8):
+        got = student.call("masked_step", weight, gradient, velocity, mask, **settings)
+        weight, velocity = (torch.from_numpy(np.array(expect.shape(one, (5, 6)))) for one in (got[0], got[1]))
+        gradient = torch.from_numpy(rng.normal(size=(5, 6)))
+        expect.true(not weight[~mask].any(), "Every removed weight should be exactly zero after each step.")
+        expect.true(weight[mask].any(), "The weights that stay should not be erased with the others.")
+
+
+@task("pruning-2", points=1)
+def velocity_is_carried(student: Student, rng: Rng) -> None:
+    """The new velocity comes back as the second result, so that several steps follow SGD. Hint: v' = momentum * v + g, without a factor before g."""
+    given, settings = draw_step(rng)
+    weight, _, velocity, mask = (value.numpy() for value in given)
+    theirs = [given[0], given[2]]
+    for _ in range(4):
+        gradient = rng.normal(size=(5, 6))
+        got = student.call(
+            "masked_step", theirs[0], torch.from_numpy(gradient), theirs[1], given[3], **settings
+        )
+        theirs = [torch.from_numpy(np.array(expect.shape(one, (5, 6)))) for one in (got[0], got[1])]
+        weight, velocity = sgd_oracle(weight, gradient, velocity, mask, settings)
+    expect.close(
+        theirs[1].numpy()[mask],
+        velocity[mask],
+        "the velocity of weights that stay, after four steps",
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
+@task("pruning-2", points=1)
+def step_leaves_its_arguments(student: Student, rng: Rng) -> None:
+    """Weight, gradient and velocity that were given are as they were. Hint: `+=` and functions that end in `_` write in place."""
+    given, settings = draw_step(rng)
+    handles = [student.put(value) for value in given]
+    got = expect.array(student.call("masked_step", *handles, **settings)[0], "the weight")
+    expect.true(np.any(got != given[0].numpy()), "The step should change the weight that it returns.")
+    for name, handle, value in zip(("weight", "gradient", "velocity", "mask"), handles, given, strict=True):
+        expect.equal(student.fetch(handle), value.numpy(), f"the {name} that was given, after the call")
+
+
+@task("pruning-3", points=2)
+def follows_equation_2(student: Student, rng: Rng) -> None:
+    """The rate falls with the root of the part of the connections that is left. Hint: count entries of the mask, not neurons."""
+    for _ in range(4):
+        shape = rng.integers(3, 30, size=2)
+        mask = rng.random(shape) < rng.uniform(0.05, 0.9)
+        mask.flat[rng.integers(mask.size)] = True
+        rate = float(rng.uniform(0.1, 0.9))
+        right = rate * math.sqrt(np.count_nonzero(mask) / mask.size)
+        got = student.call("retraining_dropout", rate, torch.from_numpy(mask))
+        expect.close(expect.number(got, "the rate"), right, "the rate", rtol=1e-4)
+
+
+@task("pruning-3", points=1)
+def ends_of_the_scale(student: Student, rng: Rng) -> None:
+    """A layer that kept everything keeps its rate; one that kept nothing gets none; one that kept a quarter gets half. Hint: try these three by hand."""
+    rate = float(rng.uniform(0.2, 0.8))
+    quarter = torch.zeros(8, 6, dtype=torch.bool)
+    quarter[2:4] = True
+    masks = {1.0: torch.ones_like(quarter), 0.0: torch.zeros_like(quarter), 0.5: quarter}
+    for factor, mask in masks.items():
+        got = expect.number(student.call("retraining_dropout", rate, mask), "the rate")
+        expect.close(got, factor * rate, f"the rate of a layer that kept {int(mask.sum())} of 48 connections")
+
+
+class Judge:
+    """An error function in which every layer's weights tell on those of the others, and the calls that it got."""
+
+    def __init__(self, rng: Rng, weights: Mapping[str, Array]) -> None:
+        self._factors = {name: rng.uniform(0.5, 2.0, size=weight.shape) for name, weight in weights.items()}
+        self.calls: list[dict[str, Array]] = []
+
+    def __call__(self, weights: Any) -> float:
+        """The error, as the student's call of it gets it."""
+        expect.true(isinstance(weights, dict), "The error function takes a dict of weights by name.")
+        got = {name: expect.array(weight, f"the weight of {name}") for name, weight in weights.items()}
+        self.calls.append(got)
+        return self.of(got)
+
+    def of(self, weights: Mapping[str, Array]) -> float:
+        """The error itself."""
+        missing = set(self._factors) - set(weights)
+        expect.true(not missing, "The error function needs the weights of all layers, pruned or not.")
+        sums = [float(np.sum(self._factors[name] * np.abs(weights[name]))) for name in self._factors]
+        return 3.0 + math.prod(sums) ** 0.5
+
+
+@task("pruning-4", points=2)
+def scans_layer_by_layer(student: Student, rng: Rng) -> None:
+    """Every layer's errors, one a sparsity and in the given order, with all other layers dense. Hint: begin each trial with the dense weights."""
+    weights = draw_layers(rng)
+    judge = Judge(rng, arrays(weights))
+    sparsities = rng.permutation([0.0, *rng.uniform(0.1, 0.95, size=3)]).tolist()
+    got = student.call("sensitivity_scan", weights, sparsities, Callback(judge), Callback(choose))
+    dense = arrays(weights)
+    right = {
+        name: [judge.of(dense | {name: dense[name] * mask_oracle(dense[name], s)}) for s in sparsities]
+        for name in weights
+    }
+    expect.close(got, right, "the scan", rtol=1e-4)
+
+
+@task("pruning-4", points=2)
+def others_stay_dense(student: Student, rng: Rng) -> None:
+    """Each trial shows the error function one pruned layer beside dense ones. Hint: a pruned layer must be whole again before the next trial."""
+    weights = draw_layers(rng)
+    dense = arrays(weights)
+    judge = Judge(rng, dense)
+    sparsities = [0.9, 0.3, 0.6]
+    student.call("sensitivity_scan", weights, sparsities, Callback(judge), Callback(choose))
+    seen = set()
+    for trial in judge.calls:
+        changed = [name for name in NAMES if np.any(trial[name] != dense[name])]
+        expect.true(len(changed) < 2, "One layer at a time should be pruned, but a trial had several.")
+        for name in changed:
+            removed = np.count_nonzero(trial[name] == 0)
+            seen.add((name, removed))
+            expect.true(
+                np.all((trial[name] == 0) | (trial[name] == dense[name])),
+                "A pruned layer should hold its old weights or zeros.",
+            )
+    wanted = {(name, round(s * dense[name].size)) for name in NAMES for s in sparsities}
+    expect.true(wanted <= seen, "Every layer should be tried at every sparsity.")
+
+
+@task("pruning-4", points=1)
+def scan_changes_nothing(student: Student, rng: Rng) -> None:
+    """After the scan the weights that were given are as they were. Hint: a copied dictionary still holds the same tensors."""
+    weights = draw_layers(rng)
+    judge = Judge(rng, arrays(weights))
+    given = student.put(weights)
+    student.call("sensitivity_scan", given, [0.7, 0.2], Callback(judge), Callback(choose))
+    expect.true(judge.calls, "The scan should ask the error function.")
+    expect.equal(student.fetch(given), arrays(weights), "the weights that were given, after the scan")
+
+
+@task("pruning-5", points=2)
+def rounds_remove_the_same_share(student: Student, rng: Rng) -> None:
+    """The schedule removes the same part of what is left in every round and ends at the target. Hint: the part kept after k of n rounds is (1 - target) ** (k / n)."""
+    for rounds in (1, 2, int(rng.integers(3, 9))):
+        target = float(rng.uniform(0.3, 0.99))
+        density = np.geomspace(1.0, 1.0 - target, rounds + 1)[1:]
+        got = student.call("sparsity_schedule", target, rounds)
+        expect.close(
+            got, 1.0 - density, f"the schedule to {target:.3f} in {rounds} rounds", rtol=1e-4, atol=1e-6
+        )
+
+
+class Trainer:
+    """A retraining that moves the weights by what it drew beforehand, and the calls that it got."""
+
+    def __init__(self, rng: Rng, weights: Mapping[str, Array], rounds: int, *, careless: bool) -> None:
+        self._gains = [
+            {name: rng.normal(0, 0.6, size=weight.shape) for name, weight in weights.items()}
+            for _ in range(rounds)
+        ]
+        self._careless = careless
+        self.calls: list[tuple[dict[str, Array], dict[str, Array]]] = []
+
+    def __call__(self, weights: Any, masks: Any) -> dict[str, torch.Tensor]:
+        """Retrain, as the student's call of it gets it."""
+        for given, what in ((weights, "weights"), (masks, "masks")):
+            fits = isinstance(given, dict) and set(given) == set(NAMES)
+            expect.true(fits, f"retrain takes the {what} of all layers by name.")
+        number = len(self.calls)
+        expect.true(number < len(self._gains), "There should be one retraining a round, but there were more.")
+        self.calls.append((dict(weights), dict(masks)))
+        return {
+            name: torch.from_numpy(value.astype(np.float32))
+            for name, value in self.of(weights, masks, number).items()
+        }
+
+    def of(self, weights: Mapping[str, Array], masks: Mapping[str, Array], number: int) -> dict[str, Array]:
+        """The retraining itself."""
+        moved = {name: weights[name] + self._gains[number][name] for name in weights}
+        if self._careless:
+            return moved
+        return {name: np.where(np.asarray(masks[name], bool), value, 0.0) for name, value in moved.items()}
+
+
+def prune_oracle(
+    weights: dict[str, Array], schedules: Mapping[str, list[float]], trainer: Trainer
+) -> tuple[list[tuple[dict[str, Array], dict[str, Array]]], dict[str, Array]]:
+    """What every retraining should be given, and the weights that should come out."""
+    alive = {name: np.ones(weight.shape, bool) for name, weight in weights.items()}
+    given = []
+    for number in range(len(schedules[NAMES[0]])):
+        for name, schedule in schedules.items():
+            # Dead weights rank below every other, so that the count of the sparsity includes them.
+            score = np.where(alive[name], np.abs(weights[name]) + 1.0, 0.0)
+            alive[name] = alive[name] & mask_oracle(score, schedule[number])
+        held = {name: np.where(alive[name], weight, 0.0) for name, weight in weights.items()}
+        given.append((held, dict(alive)))
+        # Through float32, as the student's weights go.
+        moved = {name: one.astype(np.float32) for name, one in trainer.of(held, dict(alive), number).items()}
+        weights = {name: np.where(alive[name], one, np.float32(0)) for name, one in moved.items()}
+    return given, weights
+
+
+def draw_schedules(rng: Rng, rounds: int) -> dict[str, list[float]]:
+    """For each layer sparsities that rise in steps of unequal size."""
+    return {name: np.sort(rng.uniform(0.1, 0.9, size=rounds)).tolist() for name in NAMES}
+
+
+def run_rounds(student: Student, rng: Rng, *, careless: bool) -> tuple[Any, Trainer, Any, Any]:
+    """Let the student prune in three rounds; what came back, the trainer, and what should have been."""
+    weights = draw_layers(rng)
+    schedules = draw_schedules(rng, 3)
+    trainer = Trainer(rng, arrays(weights), 3, careless=careless)
+    given, final = prune_oracle(arrays(weights), schedules, trainer)
+    got = student.call("prune_and_retrain", weights, schedules, Callback(trainer), Callback(choose))
+    pair = isinstance(got, (tuple, list)) and len(got) == 2
+    expect.true(pair, "prune_and_retrain should return two dicts: the weights and the masks.")
+    return got, trainer, given, final
+
+
+@task("pruning-5", points=2)
+def prunes_in_rounds(student: Student, rng: Rng) -> None:
+    """Each round chooses by the weights as they are, to the sparsity of the schedule, inside the old masks. Hint: retraining has moved the weights since the round before."""
+    _, trainer, given, _ = run_rounds(student, rng, careless=False)
+    expect.equal(len(trainer.calls), 3, "the number of retrainings in three rounds")
+    for number, ((_, masks), (_, right)) in enumerate(zip(trainer.calls, given, strict=True), 1):
+        for name in NAMES:
+            mask = expect.shape(masks[name], right[name].shape, f"the mask of {name}") != 0
+            expect.equal(mask, right[name], f"the mask of {name} in round {number}")
+
+
+@task("pruning-5", points=2)
+def goes_on_from_survivors(student: Student, rng: Rng) -> None:
+    """Each retraining begins with the survivors' values as the last one left them, and what the last one returns is the result. Hint: not from the dense weights, and not from scratch."""
+    got, trainer, given, final = run_rounds(student, rng, careless=False)
+    for number, ((weights, _), (right, _)) in enumerate(zip(trainer.calls, given, strict=False), 1):
+        expect.close(
+            weights, right, f"what the retraining of round {number} begins with", rtol=1e-4, atol=1e-6
+        )
+    expect.close(got[0], final, "the weights that come out", rtol=1e-4, atol=1e-6)
+    expect.equal(got[1], given[-1][1], "the masks that come out")
+
+
+@task("pruning-5", points=1)
+def removed_stay_removed(student: Student, rng: Rng) -> None:
+    """A removed weight stays zero, even where the retraining writes to it. Hint: erase after each retraining too, and let masks only shrink."""
+    got, trainer, given, final = run_rounds(student, rng, careless=True)
+    masks = [given for _, given in trainer.calls]
+    for earlier, later in itertools.pairwise(masks):
+        grown = any(np.any((later[name] != 0) & (earlier[name] == 0)) for name in NAMES)
+        expect.true(not grown, "A mask should only shrink, but a removed weight came back.")
+    for name in NAMES:
+        result = expect.shape(got[0][name], final[name].shape, f"the weight of {name}")
+        zeros = not np.any(result[~given[-1][1][name]])
+        expect.true(zeros, f"Removed weights of {name} should be zero in the result.")
+        expect.close(result, final[name], f"the weight of {name}", rtol=1e-4, atol=1e-6)
+
+
+LIMIT = 2.0
+"""Percentage points of accuracy that the challenge's network may lose on images never seen."""
+FULL = 8.0
+"""Times fewer weights that earn full points."""
+HELD_OUT = 400
+
+
+@functools.lru_cache(maxsize=4)
+def trained_network(seed: int) -> tuple[dict[str, torch.Tensor], Any, Any]:
+    """A trained network's state, its training images, and images that it has not seen, all drawn by the seed."""
+    from efflab import data, models, training  # noqa: PLC0415 - this check alone needs them
+
+    whole = data.load("digits")
+    pooled = data.Split(torch.cat([whole.train.x, whole.test.x]), torch.cat([whole.train.y, whole.test.y]))
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(pooled)))
+    train, held_out = pooled[order[HELD_OUT:]], pooled[order[:HELD_OUT]]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = models.passport()
+    training.fit(network, train, epochs=30, lr=0.1, weight_decay=1e-3, seed=seed, progress=False)
+    return {name: value.detach() for name, value in network.state_dict().items()}, train, held_out
+
+
+def _accuracy(network: torch.nn.Module, parameters: Mapping[str, torch.Tensor], images: Any) -> float:
+    from efflab import training  # noqa: PLC0415 - this check alone needs it
+
+    network.load_state_dict(parameters)
+    return 100 * training.evaluate(network, images).accuracy
+
+
+@task("pruning-challenge", points=4)
+def few_weights(student: Student, rng: Rng) -> float:
+    """A network with few weights, at most two points less accurate than the dense one on images it has never seen; an eighth of the weights earns all points. Hint: several rounds, and more of the small layers."""
+    from efflab import models  # noqa: PLC0415 - this check alone needs it
+
+    state, train, held_out = trained_network(int(rng.integers(2**31)))
+    given = {name: value.clone() for name, value in state.items()}
+    got = student.call("smallest_network", given, train.x, train.y)
+    expect.true(isinstance(got, dict), "The answer should be a state dict: tensors by name.")
+    found = {}
+    for name, value in state.items():
+        expect.true(name in got, f"The answer has no entry {name}.")
+        values = expect.shape(got[name], value.shape, name).astype(np.float32)
+        expect.true(np.isfinite(values).all(), f"{name} should hold finite numbers.")
+        found[name] = torch.from_numpy(values)
+    network = models.passport()
+    dense, accuracy = (_accuracy(network, parameters, held_out) for parameters in (state, found))
+    expect.true(
+        accuracy >= dense - LIMIT,
+        f"On new images the dense network is right in {dense:.1f} % and yours in {accuracy:.1f} %; it may lose {LIMIT:g} points.",
+    )
+    matrices = [value for value in found.values() if value.dim() > 1]
+    left = sum(int(torch.count_nonzero(value)) for value in matrices)
+    total = sum(value.numel() for value in matrices)
+    return expect.scale(math.log(total / max(left, 1)), 0.0, math.log(FULL), "the reduction")
