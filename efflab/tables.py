@@ -3,7 +3,6 @@
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 
 def quantity(value: float | str | bool | None, digits: int = 4) -> str:
@@ -60,7 +59,7 @@ class TextTable:
         rows: Iterable[Sequence[float | str | bool | None]],
         caption: str = "",
         note: str = "",
-    ) -> Self:
+    ) -> "TextTable":
         """Make a table from values, each written by :func:`quantity`."""
         written = tuple(tuple(quantity(value) for value in row) for row in rows)
         return cls(tuple(columns), written, caption, note)

@@ -7,8 +7,11 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
+from shapes import PACKAGES
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+install_import_hook(list(PACKAGES), "shapes.checker")
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRE_ALL = os.environ.get("EFFLAB_REQUIRE_ALL") == "1"

@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -54,7 +54,7 @@ class Elements(NamedTuple):
     total: int
 
     @classmethod
-    def of(cls, tensor: Tensor | None) -> Self:
+    def of(cls, tensor: Tensor | None) -> "Elements":
         """Count those of ``tensor``; none where there is no tensor."""
         return cls(0, 0) if tensor is None else cls(count_nonzero(tensor), tensor.numel())
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
@@ -170,7 +171,7 @@ def layer_weight(module: nn.Module) -> Tensor:
     return weight
 
 
-def _shrink_layer(use: Use, inputs: np.ndarray[Any, Any], outputs: np.ndarray[Any, Any]) -> None:
+def _shrink_layer(use: Use, inputs: NDArray[Any], outputs: NDArray[Any]) -> None:
     module = use.module
     reads, makes = (0, 1) if isinstance(module, _ConvTransposeNd) else (1, 0)
     groups = module.groups if isinstance(module, _ConvNd) else 1
@@ -187,7 +188,7 @@ def _shrink_layer(use: Use, inputs: np.ndarray[Any, Any], outputs: np.ndarray[An
         setattr(module, name, int(keep.sum()))
 
 
-def _shrink_scale(module: nn.Module, keep: np.ndarray[Any, Any]) -> None:
+def _shrink_scale(module: nn.Module, keep: NDArray[Any]) -> None:
     for name in ("weight", "bias", "running_mean", "running_var"):
         _cut(module, name, 0, keep)
     count = int(keep.sum())
@@ -198,7 +199,7 @@ def _shrink_scale(module: nn.Module, keep: np.ndarray[Any, Any]) -> None:
         module.groups = count
 
 
-def _cut(module: nn.Module, name: str, dim: int, keep: np.ndarray[Any, Any]) -> None:
+def _cut(module: nn.Module, name: str, dim: int, keep: NDArray[Any]) -> None:
     """Keep the chosen slices of a parameter or buffer, and of the mask beside it."""
     index = torch.from_numpy(np.flatnonzero(keep))
     parameter = module._parameters.get(name)  # noqa: SLF001 - the module's own dictionaries
