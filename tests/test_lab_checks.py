@@ -89,7 +89,7 @@ def test_the_named_place_is_the_first_that_differs(expected: np.ndarray, data: s
 
 def test_a_failure_shows_both_values_shapes_types_and_how_much_differs() -> None:
     text = said(lambda c: c.equal(~MASK, MASK.float(), what="the mask of six weights"))
-    assert text.startswith("pruning-1: the mask of six weights is not what was expected.")
+    assert text.startswith("pruning-1: Not as expected: the mask of six weights.")
     assert "tensor of shape (2, 3), float32" in text
     assert "tensor of shape (2, 3), bool" in text
     assert "6 of 6 values differ" in text
@@ -211,7 +211,7 @@ def test_the_rendered_traceback_is_the_message_alone() -> None:
     with pytest.raises(CheckFailed) as caught, check("pruning-1") as c:
         c.equal(3, 4, what="the count")
     lines = caught.value._render_traceback_()
-    assert lines[0] == "CheckFailed: pruning-1: the count is not what was expected."
+    assert lines[0] == "CheckFailed: pruning-1: Not as expected: the count."
     assert not any("File " in line or "Traceback" in line for line in lines)
 
 
@@ -223,7 +223,7 @@ def test_in_a_kernel_html_explains_and_escapes(monkeypatch: pytest.MonkeyPatch) 
         c.equal("<script>alert(1)</script>", "plain", what="the name")
     assert "&lt;script&gt;" in shown[0]
     assert "<script>" not in shown[0]
-    assert caught.value._render_traceback_() == ["CheckFailed: pruning-1: the name is not what was expected."]
+    assert caught.value._render_traceback_() == ["CheckFailed: pruning-1: Not as expected: the name."]
 
 
 def test_hostile_and_odd_answers_do_not_break_the_check() -> None:

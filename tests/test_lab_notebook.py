@@ -16,6 +16,7 @@ CELLS = {
     "ask": 'lab.predict("pruning-1", "How many stay?", unit="%", low=0, high=100)',
     "predict": 'lab.predict("pruning-1", "How many stay?", unit="%", low=0, high=100, value=37)',
     "stub": 'def mask(w):\n    raise NotImplementedError("Task 1.1: the mask")\n\nwith check("pruning-1") as c:\n    c.equal(mask(1), 1)',
+    "other": 'raise NotImplementedError("no such kernel")',
     "wrong": 'with check("pruning-1") as c:\n    c.equal(torch.tensor([True, False]), torch.tensor([False, True]), '
     'what="the mask", misconceptions={"small was kept": torch.tensor([True, False])})',
     "right": 'with check("pruning-1") as c:\n    c.equal(torch.ones(2), [1, 1])',
@@ -50,13 +51,14 @@ def rich(outputs: list) -> str:
     return "".join(str(one.get("data", {}).get("text/html", "")) for one in outputs)
 
 
-def test_nothing_goes_to_stderr_and_only_the_two_checks_fail(outputs) -> None:
+def test_nothing_goes_to_stderr_and_only_the_cells_that_must_fail_do(outputs) -> None:
     found, _ = outputs
     errors = {
         name: [one["ename"] for one in cell if one["output_type"] == "error"] for name, cell in found.items()
     }
     assert {name: names for name, names in errors.items() if names} == {
         "stub": ["NotImplementedError"],
+        "other": ["NotImplementedError"],
         "wrong": ["CheckFailed"],
     }
     assert not [one for cell in found.values() for one in cell if one.get("name") == "stderr"]
@@ -65,8 +67,13 @@ def test_nothing_goes_to_stderr_and_only_the_two_checks_fail(outputs) -> None:
 def test_the_stub_fails_with_its_own_message_and_a_wrong_answer_with_its_cause(outputs) -> None:
     found, _ = outputs
     assert found["stub"][-1]["evalue"] == "Task 1.1: the mask"
+    assert found["stub"][-1]["traceback"] == ["NotImplementedError: Task 1.1: the mask"]
+    assert "Task 1.1: the mask" in rich(found["stub"])
+    assert "still empty" in rich(found["stub"])
+    assert len(found["other"][-1]["traceback"]) > 1
+    assert not rich(found["other"])
     assert "Likely cause: small was kept" in found["wrong"][-1]["evalue"]
-    assert found["wrong"][-1]["traceback"] == ["CheckFailed: pruning-1: the mask is not what was expected."]
+    assert found["wrong"][-1]["traceback"] == ["CheckFailed: pruning-1: Not as expected: the mask."]
     box = rich(found["wrong"])
     assert "Likely cause: small was kept" in box
     assert "at [0]: expected False, got True" in box

@@ -219,12 +219,28 @@ def test_recorded_results_stand_beside_ones_own(
     results.write("pruning", [one])
     recorded("pruning", "lenet5/error", "lenet5/absent", mine={"lenet5/error": torch.tensor(0.5)})
     told = capsys.readouterr().out
-    assert re.search(r"lenet5/error +0\.5 +0\.77 +– +0\.8 +%", told)
+    assert re.search(r"lenet5/error +0\.5 +0\.77 +0\.8 +%", told)
     assert "paper: Table 1" in told
     assert "No recorded result" in told
     assert "lenet5/absent" in told
+    assert "spread" not in told  # a column without a value
     recorded("nothing", "at/all")
     assert "No recorded result" in capsys.readouterr().out
+
+
+def test_a_source_of_several_results_is_named_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EFFLAB_RESULTS", str(tmp_path / "results"))
+    sources = {"dense": "the chart", "pruned": "the chart; densities: Table 4"}
+    results.write(
+        "pruning", [results.record("pruning", one, 1.5, "µJ", source=said) for one, said in sources.items()]
+    )
+    recorded("pruning", *sources)
+    told = capsys.readouterr().out
+    assert told.count("the chart") == 1
+    assert "paper: the chart; densities: Table 4" in told
+    assert not re.search(r"^figure.*(yours|spread|paper)", told, re.MULTILINE)
 
 
 def test_challenge_ranks_the_result(capsys: pytest.CaptureFixture[str]) -> None:

@@ -140,6 +140,15 @@ def test_roofline_bends_at_the_ridge() -> None:
     x, y = figure.axes[0].lines[0].get_data()
     assert (x[1], y[1]) == (5, 100)
     np.testing.assert_allclose(y[0] / x[0], 20)
+    peak = next(text for text in figure.axes[0].texts if text.get_text().startswith("peak"))
+    assert peak.xyann[1] > 0  # above its line
+
+
+@pytest.mark.parametrize(("x", "whole"), [(range(1, 6), True), ([0.5, 1.0, 1.5], False)])
+def test_whole_numbers_get_whole_ticks(x, whole: bool) -> None:
+    figure = viz.curve(x, {"loss": [1.0] * len(list(x))})
+    ticks = figure.axes[0].xaxis.get_major_locator().tick_values(min(x), max(x))
+    assert bool((ticks % 1 == 0).all()) is whole
 
 
 def test_layers_writes_each_number_beside_its_bar() -> None:

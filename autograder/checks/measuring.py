@@ -134,6 +134,7 @@ def finds_the_places(student: Student, rng: np.random.Generator) -> None:
         size, padding = int(rng.integers(kernel, 60)), int(rng.integers(0, kernel))
         got = student.call("output_size", size, kernel, stride, padding)
         what = f"the output size for size {size}, kernel {kernel}, stride {stride}, padding {padding}"
+        expect.dtype(got, "int", what)
         expect.equal(got, placed(size, kernel, stride, padding), what)
 
 
@@ -151,11 +152,13 @@ def counts_plain_convolutions(student: Student, rng: np.random.Generator) -> Non
 
 @task("measuring-1", points=2)
 def counts_any_convolution(student: Student, rng: np.random.Generator) -> None:
-    """MACs with oblong kernels and images, stride, padding and groups. Hint: treat each axis by itself, and divide the input channels by the groups."""
+    """MACs with oblong kernels and images, stride, padding and groups. Hint: treat each axis by itself, divide the input channels by the groups, and use // so that whole numbers stay whole."""
     for _ in range(6):
         settings = convolution(rng)
         got = student.call("conv_macs", **settings)
-        expect.equal(got, counted(**settings), "the MACs of a convolution with stride, padding and groups")
+        what = "the number of MACs of a convolution with stride, padding and groups"
+        expect.equal(got, counted(**settings), what)
+        expect.dtype(got, "int", what)
 
 
 def _shown(got: Any, names: list[str]) -> list[Row]:
@@ -197,7 +200,9 @@ def counts_the_multiplications(student: Student, rng: np.random.Generator) -> No
     """MACs of each layer of a network. Hint: hand conv_macs the shape that arrives at the layer."""
     _same(student, rng, ("macs",))
     layers, shape = network(rng)
-    matrices = [layer for layer in layers if layer["kind"] == "linear"]
+    matrices = [
+        layer for layer in layers if layer["kind"] == "linear"
+    ]  # one behind the other, without a map between
     expect.equal(student.call("walk", matrices, shape), walked(matrices, shape), "the rows of matrices alone")
 
 
@@ -258,8 +263,9 @@ def pays_for_arithmetic(student: Student, rng: np.random.Generator) -> None:
 
 @task("measuring-4", points=2)
 def pays_for_weights(student: Student, rng: np.random.Generator) -> None:
-    """The energy of the weights from DRAM, alone, in a batch and with fewer bits. Hint: words of 32 bits, shared by the batch."""
-    for batch, bits in ((1, 32), (int(rng.integers(2, 64)), 32), (1, 4), (int(rng.integers(2, 64)), 8)):
+    """The energy of the weights from DRAM, alone, in a batch and with fewer bits. Hint: words of 32 bits and parts of words, shared by the batch."""
+    some = int(rng.integers(2, 64))
+    for batch, bits in ((1, 32), (some, 32), (1, 4), (some, 8), (1, 5), (some, 3)):
         got, row, pj = _energy(student, rng, "weights", batch, bits)
         fetched = (row["weights"] + row["biases"]) * bits  # in bits
         expect.close(

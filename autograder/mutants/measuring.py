@@ -102,6 +102,16 @@ one_side = _conv(
     "The kernel has two sides: its height and its width both count.",
     lambda a: _macs(a) // a["kernel"][1],
 )
+side_squared = _conv(
+    "side_squared",
+    "A kernel need not be square: multiply its height by its width.",
+    lambda a: _macs(a) // a["kernel"][1] * a["kernel"][0],
+)
+divides_to_float = _conv(
+    "divides_to_float",
+    "`/` gives a float even where nothing is left over: divide whole numbers with `//`.",
+    lambda a: float(_macs(a)),  # type: ignore[arg-type,return-value]  # the mistake itself
+)
 turned = _conv(
     "turned",
     "Height and width are exchanged between kernel and image.",
@@ -123,7 +133,7 @@ def by_walking(size: int, kernel: int, stride: int, padding: int) -> int:
     return places
 
 
-@honest("measuring-1", replaces="conv_macs", differs="group by group, in float64, output pixels first")
+@honest("measuring-1", replaces="conv_macs", differs="group by group, output pixels first")
 def by_groups(
     in_channels: int,
     out_channels: int,
@@ -132,11 +142,11 @@ def by_groups(
     stride: int = 1,
     padding: int = 0,
     groups: int = 1,
-) -> float:
-    pixels = 1.0
+) -> int:
+    pixels = 1
     for axis in range(2):
         pixels *= math.ceil((size[axis] + 2 * padding - kernel[axis] + 1) / stride)
-    each = (in_channels / groups) * (out_channels / groups) * kernel[0] * kernel[1]
+    each = (in_channels // groups) * (out_channels // groups) * kernel[0] * kernel[1]
     return sum(each * pixels for _ in range(groups))
 
 
@@ -162,15 +172,18 @@ def _steps(layers: list[Row], shape: tuple[int, ...], wrong: dict[str, Any]) -> 
             shape = first
         before = shape
         if layer["kind"] == "linear":
+            if wrong.get("maps_only"):
+                _channels, _height, _width = before
             if wrong.get("channels_only"):
                 before = before[:1]
-            shape = (layer["out"],)
             weights = macs = math.prod(before) * layer["out"]
+            shape = before if wrong.get("linear_keeps") else (layer["out"],)
             macs += layer["out"] if wrong.get("bias_macs") else 0
         else:
+            image = before[1:2] * 2 if wrong.get("square") else before[1:]
             sides = [
                 _places(h, k, layer["stride"], layer["padding"])
-                for h, k in zip(before[1:], layer["kernel"], strict=True)
+                for h, k in zip(image, layer["kernel"], strict=True)
             ]
             channels = first[0] if wrong.get("first_channels") else before[0]
             shape = (layer.get("out", before[0]), *sides)
@@ -181,7 +194,8 @@ def _steps(layers: list[Row], shape: tuple[int, ...], wrong: dict[str, Any]) -> 
             groups = 1 if wrong.get("no_groups") else layer.get("groups", 1)
             weights = shape[0] * channels // groups * math.prod(layer["kernel"])
             macs = weights * math.prod(shape[1:])
-        out, outputs = layer.get("out", 0), math.prod(shape)
+        out = layer.get("out", 0)
+        outputs = out if layer["kind"] == "linear" else math.prod(shape)
         yield {
             "name": layer["name"],
             "inputs": outputs if wrong.get("same") else math.prod(before),
@@ -192,11 +206,11 @@ def _steps(layers: list[Row], shape: tuple[int, ...], wrong: dict[str, Any]) -> 
         }
 
 
-def _walk(name: str, words: str, **wrong: Any) -> Variant:
+def _walk(name: str, words: str, *, named: bool = True, **wrong: Any) -> Variant:
     def walk(layers: list[Row], shape: tuple[int, ...]) -> list[Row]:
-        return list(_steps(layers, shape, wrong))
+        return list(_steps(layers, shape, wrong))[: wrong.get("rows")]
 
-    return changed(walk, "measuring-2", "walk", name, words, named=True)
+    return changed(walk, "measuring-2", "walk", name, words, named=named)
 
 
 def _slid(layer: Row, before: tuple[int, ...], stride: int, *, up: bool = False) -> tuple[int, ...]:
@@ -222,6 +236,30 @@ pools_up = _walk(
     "pools_up",
     "The pooling rounded up its output.",
     pool=lambda layer, before: _slid(layer, before, layer["stride"], up=True),
+)
+no_margin = _walk(
+    "no_margin",
+    "The pooling ignored its padding.",
+    pool=lambda layer, before: _slid(layer | {"padding": 0}, before, layer["stride"]),
+)
+returns_early = _walk(
+    "returns_early",
+    "The `return` stands inside the loop: it ends the walk after the first layer.",
+    rows=1,
+)
+linear_keeps = _walk(
+    "linear_keeps",
+    "A linear layer changes the shape too: the next layer reads what it put out.",
+    linear_keeps=True,
+)
+square_maps = _walk(
+    "square_maps", "The maps were taken as square; height and width go their own ways.", square=True
+)
+maps_only = _walk(
+    "maps_only",
+    "A linear layer is taken to read maps, and fails behind another.",
+    named=False,
+    maps_only=True,
 )
 restarts = _walk(
     "restarts",

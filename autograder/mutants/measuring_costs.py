@@ -92,6 +92,12 @@ four_bytes = _intensity(
     lambda row, n, _: n * row["macs"] / (2 * _moved(row, n)),
     named=False,
 )
+compares_with_min = _roof(
+    "compares_with_min",
+    "Python's min cannot compare a tensor of several numbers.",
+    lambda x, peak, rate: min(x * rate, peak),  # type: ignore[arg-type,return-value]  # the mistake itself
+    named=False,
+)
 larger = _roof(
     "larger",
     "You took the larger of the two limits; the smaller one holds.",
@@ -208,6 +214,31 @@ ignores_bits = _energy(
     "A word holds four weights of 8 bits: fewer words are fetched.",
     lambda row, pj, n, _: _spent(row, pj, n, 32),
 )
+rounds_words_up = _energy(
+    "rounds_words_up",
+    "Do not round: a part of a word costs that part of its price.",
+    lambda row, pj, n, bits: (
+        _spent(row, pj, n, bits)
+        | {"weights": math.ceil((row["weights"] + row["biases"]) * bits / 32) * pj["dram"] / n}
+    ),
+)
+whole_weights_in_a_word = _energy(
+    "whole_weights_in_a_word",
+    "Do not round: a part of a word costs that part of its price.",
+    lambda row, pj, n, bits: (
+        _spent(row, pj, n, 32) | {"weights": (row["weights"] + row["biases"]) / (32 // bits) * pj["dram"] / n}
+    ),
+)
+fixed_arithmetic = _energy(
+    "fixed_arithmetic",
+    "The chart's prices are written into the function; they come as its argument.",
+    lambda row, pj, n, bits: _spent(row, pj | {"multiply": 3.7, "add": 0.9}, n, bits),
+)
+fixed_sram = _energy(
+    "fixed_sram",
+    "The chart's prices are written into the function; they come as its argument.",
+    lambda row, pj, n, bits: _spent(row, pj | {"sram": 5.0}, n, bits),
+)
 fixed_prices = _energy(
     "fixed_prices",
     "The chart's prices are written into the function; they come as its argument.",
@@ -270,6 +301,11 @@ sums_alone = _tile(
 )
 single_numbers = _tile(
     "single_numbers", "Tiles of a single number reuse nothing.", lambda _m, _k, _n, _s: (1, 1, 1)
+)
+long_k_without_sums = _tile(
+    "long_k_without_sums",
+    "You left no room for the partial sums, the m x n tile of the result.",
+    lambda M, K, N, buffer: (min(M, 10, max(1, buffer // 2)), max(1, min(K, buffer // 20)), min(N, 10)),
 )
 long_k = _tile(
     "long_k",

@@ -79,7 +79,7 @@ class Checker:
         causes = causes or common(got, expected, tolerance)
         first = difference.sentence + (f" ({difference.detail})" if difference.detail else "")
         rows = [("expected", describe(expected)), ("got", describe(got)), ("first difference", first)]
-        self._fail(f"{what} is not what was expected.", rows, [f"Likely cause: {cause}" for cause in causes])
+        self._fail(f"Not as expected: {what}.", rows, [f"Likely cause: {cause}" for cause in causes])
 
     def close(
         self,
@@ -190,9 +190,7 @@ class Checker:
             return
         found = describe(got) if array is None else shape_text(array.shape)
         causes = [f"Likely cause: {NOTHING}"] if got is None else []
-        self._fail(
-            f"{what} has the wrong shape.", [("expected", shape_text(expected)), ("got", found)], causes
-        )
+        self._fail(f"Wrong shape: {what}.", [("expected", shape_text(expected)), ("got", found)], causes)
 
     def dtype(self, got: Any, expected: Any, *, what: str = "the result") -> None:
         """A tensor or array holds numbers of a type.
@@ -211,7 +209,7 @@ class Checker:
             return
         causes = [f"Likely cause: {NOTHING}"] if got is None else []
         self._fail(
-            f"{what} holds the wrong type of number.",
+            f"Wrong type of number: {what}.",
             [("expected", wanted), ("got", dtype_name(got))],
             causes,
         )

@@ -21,7 +21,7 @@ def recorded(topic: str, *ids: str, mine: Mapping[str, Any] | None = None, capti
         mine: your own numbers by id, in the results' units; adds a column.
         caption: a line above the table.
 
-    A result that is not recorded here gives a one-line notice instead of a row.
+    A result that is not recorded here gives a one-line notice instead of a row. A column that would be empty is left out.
     """
     from efflab import results  # noqa: PLC0415 - a notebook that shows no results need not load them
 
@@ -37,12 +37,17 @@ def recorded(topic: str, *ids: str, mine: Mapping[str, Any] | None = None, capti
     if not found:
         return
     own = {key: as_number(value, f"mine[{key!r}]") for key, value in (mine or {}).items()}
-    columns = ["figure", *(["yours"] if own else []), "efflab", "spread", "paper", "unit"]
-    rows = [
-        [one.id, *([own.get(one.id)] if own else []), one.measured, _spread(one.spread), one.paper, one.unit]
-        for one in found
-    ]
-    table = TextTable.of(columns, rows, caption=caption, note=_provenance(found))
+    columns: dict[str, list[Any]] = {
+        "figure": [one.id for one in found],
+        "yours": [own.get(one.id) for one in found],
+        "efflab": [one.measured for one in found],
+        "spread": [_spread(one.spread) for one in found],
+        "paper": [one.paper for one in found],
+        "unit": [one.unit or None for one in found],
+    }
+    told = {name: cells for name, cells in columns.items() if any(cell is not None for cell in cells)}
+    rows = list(zip(*told.values(), strict=True))
+    table = TextTable.of(list(told), rows, caption=caption, note=_provenance(found))
     Output(table._repr_html_(), str(table)).show()
 
 
@@ -55,10 +60,9 @@ def _spread(spread: Any) -> str | None:
 def _provenance(found: list[Any]) -> str:
     """How the recorded figures came about, each distinct account once."""
     accounts = [f"{one.command or 'measured'} ({one.scale}, {one.machine}, {one.date})" for one in found]
-    sources = [one.source for one in found if one.source]
-    return "; ".join(
-        dict.fromkeys([*(f"efflab: {account}" for account in accounts), *(f"paper: {s}" for s in sources)])
-    )
+    sources = dict.fromkeys(part for one in found for part in one.source.split("; ") if part)
+    cited = [f"paper: {'; '.join(sources)}"] if sources else []
+    return "; ".join(dict.fromkeys([*(f"efflab: {account}" for account in accounts), *cited]))
 
 
 def scale_score(value: float, start: float, goal: float, *, log: bool = False) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from efflab import topics
 from efflab.errors import EfflabError
-from efflab.lab import hints, predictions, slider
+from efflab.lab import hints, predictions, slider, stubs
 from efflab.lab.budgets import Budget, budget
 from efflab.lab.cards import card
 from efflab.lab.folder import read_state, student_folder, write_state
@@ -133,7 +133,7 @@ class Lab:
 
 
 def start(name: str) -> Lab:
-    """Begin a lab: say what it costs, fix the random seeds, keep warnings out of the notebook.
+    """Begin a lab: say what it costs, fix the random seeds, keep warnings and long tracebacks out of the notebook.
 
     Args:
         name: the lab's name, ``"01-pruning"``.
@@ -148,6 +148,7 @@ def start(name: str) -> Lab:
     topic = topics.get(name)
     _seed(0)
     warnings.simplefilter("ignore")
+    stubs.shorten()
     lab = Lab(name, topic.title)
     card("note", f"Lab {topic.number:02d}: {topic.title}", (), [f"Budget: {cost}."]).show()
     return lab

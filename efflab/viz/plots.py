@@ -6,21 +6,22 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
 
 from efflab.errors import EfflabError
 from efflab.tables import quantity
 from efflab.viz.styles import canvas, new_figure, style
 
 
-def as_array(values: Any) -> np.ndarray[Any, Any]:
+def as_array(values: Any) -> NDArray[Any]:
     """Numbers of any kind (tensor, array, list) as a float64 array on the CPU."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().double().numpy()
     return np.asarray(values, dtype=np.float64)
 
 
-def _flat(weights: Any) -> np.ndarray[Any, Any]:
+def _flat(weights: Any) -> NDArray[Any]:
     """All weights of one or several tensors, checked."""
     several = isinstance(weights, list | tuple) and any(np.ndim(one) > 0 for one in weights)
     parts = [as_array(one).ravel() for one in weights] if several else [as_array(weights).ravel()]
@@ -127,11 +128,18 @@ def curve(
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
         if log_x:
             axes.set_xscale("log")
+        elif _counts(points) and isinstance(axes.xaxis.get_major_locator(), MaxNLocator):
+            axes.locator_params(axis="x", integer=True)
         if log_y:
             axes.set_yscale("log")
         if len(series) > 1:
             axes.legend()
     return figure
+
+
+def _counts(points: np.ndarray[Any, Any]) -> bool:
+    """Whether points are whole numbers, such as epochs, between which no tick makes sense."""
+    return bool(points.size and (points % 1 == 0).all() and np.ptp(points) >= 2)
 
 
 def _band(label: str, values: Any, half: Any, points: int) -> tuple[Any, Any, Any]:
@@ -184,7 +192,8 @@ def roofline(
         axes.axvline(ridge, color=colours.muted, linestyle=(0, (1, 2)), marker="")
         place = ("data", "axes fraction")
         axes.annotate(f"ridge {ridge:.3g}", (ridge, 0), (5, 4), xycoords=place, textcoords="offset points")
-        axes.annotate(f"peak {peak_gflops:.3g} GFLOP/s", (high, peak_gflops), ha="right", va="bottom")
+        peak = f"peak {peak_gflops:.3g} GFLOP/s"
+        axes.annotate(peak, (high, peak_gflops), (0, 4), textcoords="offset points", ha="right", va="bottom")
         for label, point in (points or {}).items():
             axes.plot(*point, linestyle="", label=label)
         axes.set(
