@@ -37,7 +37,14 @@ class Topic:
 _MEMORY, _NETWORK, _ENGINEER = "memory bandwidth", "network bandwidth", "engineer bandwidth"
 
 TOPICS = (
-    Topic(0, "measuring", "Measuring", "Horowitz, ISSCC 2014; Williams et al., CACM 2009", _MEMORY, "efflab.measure"),
+    Topic(
+        0,
+        "measuring",
+        "Measuring",
+        "Horowitz, ISSCC 2014; Williams et al., CACM 2009",
+        _MEMORY,
+        "efflab.measure",
+    ),
     Topic(1, "pruning", "Pruning", "Han et al., NIPS 2015", _MEMORY, "efflab.pruning"),
     Topic(2, "quantization", "Trained quantization", "Han et al., ICLR 2016", _MEMORY),
     Topic(3, "huffman", "Huffman coding and Deep Compression", "Han et al., ICLR 2016", _MEMORY),
