@@ -37,7 +37,7 @@ def weights(tmp_path):
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """A module of the user's own in the current folder."""
-    (tmp_path / "own_models.py").write_text(
+    (tmp_path / "users_models.py").write_text(
         "from torch import nn\ndef flat():\n    return nn.Flatten()\ndef linear():\n    return nn.Linear(10, 10, bias=False)\n"
     )
     monkeypatch.chdir(tmp_path)
@@ -110,7 +110,7 @@ def test_a_nan_weight(weights, tmp_path):
 
 def test_a_model_without_prunable_layers(own, tmp_path):
     out = tmp_path / "out.safetensors"
-    assert "no prunable layers" in refusal(prune("own_models:flat", "--sparsity", 0.5, "-o", out))
+    assert "no prunable layers" in refusal(prune("users_models:flat", "--sparsity", 0.5, "-o", out))
 
 
 def test_an_unknown_layer_names_the_close_ones(tmp_path):
@@ -218,7 +218,7 @@ def test_options_that_contradict_each_other_are_wrong_usage(arguments, tmp_path)
 
 def test_the_users_own_model(own, tmp_path):
     out = tmp_path / "out.safetensors"
-    answer = json.loads(prune("own_models:linear", "--sparsity", 0.25, "-o", out, "--json").stdout)
-    assert isinstance(models.resolve("own_models:linear"), nn.Linear)
+    answer = json.loads(prune("users_models:linear", "--sparsity", 0.25, "-o", out, "--json").stdout)
+    assert isinstance(models.resolve("users_models:linear"), nn.Linear)
     assert answer["zeros"] == 25
     assert load_file(out)["weight"].count_nonzero() == 75
