@@ -80,6 +80,22 @@ def test_trains_like_torch_and_copies():
         assert ours.sparsity(twin) == 0.5
 
 
+def test_momentum_revives_nothing_in_evaluation_mode():
+    a, b = pair()
+    x = torch.randn(2, 4, 5, 5)
+    for model in (a, b):
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        model(x).square().mean().backward()
+        optimizer.step()  # the momentum of every weight is alive when half of them are pruned
+        (ours if model is a else theirs).l1_unstructured(model, "weight", 0.5)
+        optimizer.step()
+        model.eval()
+    assert bool(a.weight.detach()[~a.weight_mask].any())
+    assert ours.sparsity(a) == 0.5
+    torch.testing.assert_close(a(x), b(x))
+    assert ours.sparsity(a.weight) == 0.5
+
+
 def test_torch_checkpoint_loads():
     a, b = pair()
     theirs.l1_unstructured(b, "weight", 0.5)

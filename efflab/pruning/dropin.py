@@ -3,8 +3,8 @@
 ``from efflab import pruning as prune`` serves existing code: amounts are a count (int) or a fraction (float) of what
 is left, repeated calls add up, ``remove`` makes pruning permanent, and random choices are torch's for the same seed.
 Here the parameter keeps its name and stays a leaf, so ``copy.deepcopy``, optimisers and saving work. The mask is
-applied before each forward pass in training and before a ``state_dict``, as torch's is before each forward pass;
-``Pruner(model).attach(optimizer)`` does it once a step instead and is cheaper.
+applied before each forward pass, as torch's is, and before a ``state_dict``; ``Pruner(model).attach(optimizer)`` does
+it after each step, so that the parameter itself is never without it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -59,7 +59,7 @@ class _ApplyMask:
     def __call__(self, module: nn.Module, *_: object) -> None:
         mask = module._buffers.get(self.name + MASK)  # noqa: SLF001 - absent once a pruner has finalised
         parameter = module._parameters.get(self.name)  # noqa: SLF001 - as above
-        if mask is None or parameter is None or not module.training:
+        if mask is None or parameter is None:
             return
         cached = self._bits
         if cached is None or cached[0] is not mask or cached[1:3] != (mask._version, parameter.dtype):  # noqa: SLF001

@@ -43,6 +43,12 @@ class Site:
         """The mask buffer beside the parameter, None before pruning."""
         return self.module._buffers.get(self.name + MASK)  # noqa: SLF001 - as above
 
+    @property
+    def connections(self) -> Tensor:
+        """What is not zero here has a connection: the parameter, or where it has a mask, its entries within that."""
+        parameter, mask = self.parameter.detach(), self.mask
+        return parameter if mask is None else (parameter != 0) & mask
+
     def set_mask(self, mask: Tensor) -> None:
         """Put a mask beside the parameter, on its device."""
         parameter = self.parameter
@@ -139,7 +145,8 @@ def sparsity(what: Tensor | nn.Module) -> float:
     """Measure the fraction of zeros.
 
     Args:
-        what: a tensor (a Boolean mask too), or a module, whose prunable weights are counted.
+        what: a tensor (a Boolean mask too), or a module, whose prunable weights are counted; what a mask beside them
+            excludes counts as zero, also where an optimiser's step has moved it since.
 
     Returns:
         Zeros over entries; 0.0 for an empty tensor.
@@ -151,7 +158,7 @@ def sparsity(what: Tensor | nn.Module) -> float:
     0.5
     """
     tensors = (
-        [what] if isinstance(what, Tensor) else [site.parameter for site in require_sites(what).values()]
+        [what] if isinstance(what, Tensor) else [site.connections for site in require_sites(what).values()]
     )
     total = sum(tensor.numel() for tensor in tensors)
     return 1 - sum(int(tensor.count_nonzero()) for tensor in tensors) / total if total else 0.0
