@@ -153,8 +153,8 @@ def test_prune_and_retrain_keeps_the_accuracy(trained, digits):
 @pytest.fixture(scope="module")
 def undisturbed(trained, digits):
     model = copy.deepcopy(trained)
-    prune_and_retrain(model, digits, Magnitude(0.7), iterations=2, **SHORT)
-    return model.state_dict()
+    report = prune_and_retrain(model, digits, Magnitude(0.7), iterations=2, **SHORT)
+    return model.state_dict(), report
 
 
 @pytest.mark.parametrize("stop_at", [2, 4])
@@ -176,7 +176,7 @@ def test_resumed_after_ctrl_c(trained, undisturbed, digits, tmp_path, monkeypatc
     monkeypatch.setattr(training, "fit", fit)
     fresh = copy.deepcopy(trained)
     report = prune_and_retrain(fresh, digits, Magnitude(0.7), iterations=2, checkpoint=path, **SHORT)
-    assert all(torch.equal(value, undisturbed[key]) for key, value in fresh.state_dict().items())
+    assert all(torch.equal(value, undisturbed[0][key]) for key, value in fresh.state_dict().items())
     assert len(report.rounds) == 2
     assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
     finished = prune_and_retrain(
@@ -190,6 +190,43 @@ def test_resumed_after_ctrl_c(trained, undisturbed, digits, tmp_path, monkeypatc
     torch.save({"weights": torch.ones(1)}, path)
     with pytest.raises(CheckpointError, match="is no checkpoint of prune_and_retrain"):
         prune_and_retrain(copy.deepcopy(trained), digits, checkpoint=path, **SHORT)
+
+
+def interrupt_first_epoch(monkeypatch, model, digits, config, path):
+    fit = training.fit
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "fit", lambda *args, **kwargs: fit(*args, after_epoch=stop, **kwargs))
+        with pytest.raises(KeyboardInterrupt):
+            prune_and_retrain(model, digits, config, iterations=2, checkpoint=path, **SHORT)
+
+
+def test_first_round_of_another_run_is_not_resumed(trained, undisturbed, digits, tmp_path, monkeypatch):
+    path = tmp_path / "run.pt"
+    interrupt_first_epoch(monkeypatch, copy.deepcopy(trained), digits, Magnitude(0.5), path)
+    fresh = copy.deepcopy(trained)
+    with pytest.raises(CheckpointError, match="belongs to a run with another config"):
+        prune_and_retrain(fresh, digits, Magnitude(0.7), iterations=2, checkpoint=path, **SHORT)
+    path.unlink()  # what lies beside it is of no run that is known
+    prune_and_retrain(fresh, digits, Magnitude(0.7), iterations=2, checkpoint=path, **SHORT)
+    assert all(torch.equal(value, undisturbed[0][key]) for key, value in fresh.state_dict().items())
+
+
+def test_the_interrupted_model_itself_goes_on(trained, undisturbed, digits, tmp_path, monkeypatch):
+    path, model = tmp_path / "run.pt", copy.deepcopy(trained)
+    interrupt_first_epoch(monkeypatch, model, digits, Magnitude(0.7), path)
+    assert model[4].p == 0.2
+    report = prune_and_retrain(model, digits, Magnitude(0.7), iterations=2, checkpoint=path, **SHORT)
+    state, expected = undisturbed
+    assert report.dense_error_percent == expected.dense_error_percent
+    assert report.error_percent == expected.error_percent
+    assert [one.threshold_error_percent for one in report.rounds] == [
+        one.threshold_error_percent for one in expected.rounds
+    ]
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
 
 def test_layers_in_turn_leave_the_others_fixed(trained, digits, monkeypatch):

@@ -88,7 +88,7 @@ def prune_and_retrain(
         l1: L1 penalty of retraining.
         retraining_schedule: of the learning rate, as in ``efflab.training.fit``.
         batch_size: examples a step.
-        adjust_dropout: whether to retrain with D_r = D_o sqrt(C_ir / C_io); the dense rates are put back at the end.
+        adjust_dropout: whether to retrain with D_r = D_o sqrt(C_ir / C_io); the dense rates are put back after each.
         alternate: prune and retrain fully connected layers with the convolutional ones fixed, then the other way.
         remove_dead: whether to zero dead neurons at the end, where the model can be traced.
         max_drop: stop, and go back by one iteration, where the validation error exceeds the dense model's by more
@@ -138,6 +138,7 @@ def prune_and_retrain(
     state = _resume(model, pruner, checkpoint, settings) if resume else None
     if state is None:
         state = _Progress(dense_error=error(data.test), dense_reference=error(judge))
+        _save(model, pruner, checkpoint, settings, state)
     turns = [
         (tick, group) for tick in range(1, plan.length + 1) for group in _groups(pruner, alternate=alternate)
     ]
@@ -159,8 +160,6 @@ def prune_and_retrain(
                 pruner.tick = tick
             _save(model, pruner, checkpoint, settings, state)
             bar.update()
-    if adjust_dropout:
-        restore_dropout_(model)
     dead = _remove_dead(model, data.train.x[:1]) if remove_dead else None
     layers = tuple(
         LayerWeights(name, mask.numel(), int(mask.sum())) for name, mask in _all_masks(model, filter_fn)
@@ -190,12 +189,16 @@ def _round(
     *,
     adjust: bool,
 ) -> Round:
-    """Retrain after one pruning."""
+    """Retrain after one pruning; the dense dropout rates come back however that ends."""
     threshold_error = error()
     rates = adjust_dropout_(pruner.model) if adjust else {}
     start = perf_counter()
-    with _only(pruner.model, turn[1]):
-        retrain()
+    try:
+        with _only(pruner.model, turn[1]):
+            retrain()
+    finally:
+        if adjust:
+            restore_dropout_(pruner.model)
     pruner.apply()
     return Round(*turn, pruner.sparsity(), threshold_error, error(), rates, perf_counter() - start)
 
@@ -262,7 +265,7 @@ def _save(
     settings: dict[str, Any],
     state: _Progress,
 ) -> None:
-    """Keep the run, then drop the finished retraining's own checkpoint."""
+    """Keep the run, then drop the checkpoint of the finished retraining, and what an earlier run left of the next."""
     if checkpoint is None:
         return
     from efflab.models import storage  # noqa: PLC0415 - with the training it belongs to
