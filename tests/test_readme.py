@@ -27,6 +27,19 @@ def test_a_wrong_number_is_put_right(readme) -> None:
     assert readme.filled(wrong) == "<!-- paper pruning/table1/lenet-5/rate -->12<!-- / -->"
 
 
+def test_a_record_of_a_smoke_run_is_refused(readme, tmp_path, monkeypatch) -> None:
+    from efflab import results
+    from efflab.errors import EfflabError
+
+    monkeypatch.setenv("EFFLAB_RESULTS", str(tmp_path))
+    marked = "<!-- measured pruning/lenet-5/rate --><!-- / -->"
+    results.write("pruning", [results.record("pruning", "lenet-5/rate", 3.0, "x", scale="smoke")])
+    with pytest.raises(EfflabError, match="smoke"):
+        readme.filled(marked)
+    results.write("pruning", [results.record("pruning", "lenet-5/rate", 16.0, "x", scale="cpu")])
+    assert readme.filled(marked) == "<!-- measured pruning/lenet-5/rate -->16<!-- / -->"
+
+
 def test_every_file_that_it_links_to_is_there(readme, root: Path) -> None:
     import re
 

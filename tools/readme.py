@@ -1,7 +1,7 @@
 """Fill the README's numbers, table of topics and figure from the records: ``python tools/readme.py`` (``--check`` only compares).
 
 A number stands between ``<!-- measured pruning/lenet-5/rate -->`` or ``<!-- paper pruning/table1/lenet-5/rate -->`` and
-``<!-- / -->``; what lies between is replaced.
+``<!-- / -->``; what lies between is replaced. A record of a smoke run is refused: it says only that the code runs.
 """
 
 import re
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from efflab import paper, results
+from efflab.errors import EfflabError
 from efflab.topics import TOPICS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,11 +18,23 @@ FIGURE = ROOT / "book" / "figures" / "tradeoff.png"
 MARK = re.compile(r"<!-- (measured|paper|topics)(?: (\S+))? -->.*?<!-- / -->", re.DOTALL)
 
 
+def record(topic: str, name: str) -> results.Result:
+    """The most faithful record of a figure.
+
+    Raises:
+        EfflabError: there is none, or none but a smoke run's.
+    """
+    one = results.get(topic, name)
+    if one.scale == "smoke":
+        raise EfflabError(f"{topic}/{name} was recorded by a smoke run alone, which measures nothing")
+    return one
+
+
 def number(kind: str, name: str) -> str:
     """A record's value with three digits, and its unit."""
     if kind == "measured":
-        topic, _, record = name.partition("/")
-        one = results.get(topic, record)
+        topic, _, rest = name.partition("/")
+        one = record(topic, rest)
         value, unit = one.measured, one.unit
     else:
         figure = paper.get(name)
@@ -56,7 +69,10 @@ def draw() -> None:
     from efflab.pruning import tradeoff  # noqa: PLC0415 - only drawing needs torch and matplotlib
 
     FIGURE.parent.mkdir(parents=True, exist_ok=True)
-    tradeoff.plot(results.series("pruning", "tradeoff")).savefig(FIGURE, dpi=144, metadata={"Software": None})
+    scale = record("pruning", "tradeoff/l2_iterative/free_rate").scale
+    tradeoff.plot(results.series("pruning", "tradeoff", scale)).savefig(
+        FIGURE, dpi=144, metadata={"Software": None}
+    )
 
 
 if __name__ == "__main__":

@@ -72,6 +72,8 @@ def recorded(name, style=""):
     """A measured figure: text, tooltip, and the address of its row."""
     topic, _, rest = name.partition("/")
     found = results.get(topic, rest)
+    if found.scale == "smoke":
+        raise EfflabError(f"{name} was recorded by a smoke run alone, which measures nothing")
     how = "; ".join(filter(None, (found.command, found.data, seeds(found), found.machine, found.date)))
     return written(found.measured, found.unit, style), how, f"measured#{name}"
 
