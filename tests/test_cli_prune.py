@@ -165,6 +165,45 @@ def test_a_model_that_does_not_fit_the_data(tmp_path):
     assert "lenet5 does not fit digits (1x8x8, 10 classes)" in told
 
 
+@pytest.mark.parametrize(
+    "model", ["lstm-classifier", "odd_models:pair", "odd_models:two", "odd_models:missing"]
+)
+def test_a_model_of_another_kind_is_one_sentence(model, tmp_path, monkeypatch):
+    head = "from torch import nn\nclass {}(nn.Linear):\n    def __init__(self):\n        super().__init__(64, 10)\n"
+    bodies = {
+        "pair": "    def forward(self, x):\n        return super().forward(x.flatten(1)), x\n",
+        "two": "    def forward(self, x, y):\n        return x\n",
+        "missing": "    def forward(self, x):\n        return self.nothing(x)\n",
+    }
+    (tmp_path / "odd_models.py").write_text("".join(head.format(name) + bodies[name] for name in bodies))
+    monkeypatch.chdir(tmp_path)
+    told = refusal(prune(model, "--sparsity", 0.5, "--data", "digits", "-o", tmp_path / "out.safetensors"))
+    assert f"{model} does not fit digits (1x8x8, 10 classes)" in told
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), MemoryError()])
+def test_the_machines_faults_are_not_the_models(error, tmp_path, monkeypatch):
+    def fail(*_arguments, **_named):
+        raise error
+
+    monkeypatch.setattr("efflab.training.evaluate", fail)
+    told = refusal(
+        prune("passport", "--sparsity", 0.5, "--data", "digits", "-o", tmp_path / "out.safetensors")
+    )
+    assert "does not fit" not in told
+    assert "Input/output error" in told or "not enough memory" in told
+
+
+def test_the_size_before_is_right_where_the_weights_are_replaced(tmp_path):
+    weights = tmp_path / "model.pt"
+    torch.save(models.get("passport").state_dict(), weights)
+    before = weights.stat().st_size
+    result = prune("passport", "--weights", weights, "--sparsity", 0.5, "-o", weights, "--force", "--json")
+    answer = json.loads(result.stdout)
+    assert answer["bytes_before"] == before != answer["bytes_after"] == weights.stat().st_size
+
+
 def test_data_that_are_no_images(tmp_path):
     told = refusal(
         prune("passport", "--sparsity", 0.5, "--data", "wikitext-2", "-o", tmp_path / "out.safetensors")

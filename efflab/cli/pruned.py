@@ -77,17 +77,20 @@ def error_percent(model: str, network: "nn.Module", data: "ImageData") -> float:
     """Error on the test set.
 
     Raises:
-        EfflabError: the model does not take these images, or has fewer outputs than there are classes.
+        EfflabError: the model does not take these images, or does not return a score for each class.
     """
     from efflab.training import evaluate
 
     try:
         return float(evaluate(network, data.test).error_percent)
-    except (RuntimeError, IndexError) as error:
+    except (OSError, MemoryError):
+        raise  # the machine's fault, not the model's
+    except Exception as error:
         shape = "x".join(map(str, data.test.x.shape[1:]))
-        why = " ".join(str(error).split())
+        why = " ".join(f"{type(error).__name__}: {error}".split())
         raise EfflabError(
-            f"{model} does not fit {data.name} ({shape}, {len(data.classes)} classes): {why}"
+            f"{model} does not fit {data.name} ({shape}, {len(data.classes)} classes): it should take a batch of images"
+            f" and return a score for each class, and raised {why}"
         ) from error
 
 
@@ -140,6 +143,7 @@ def prune(  # noqa: PLR0917 - the command line gives them by name
     from efflab import models, pruning, training
 
     network = build(model, weights)
+    bytes_before = weights.stat().st_size if weights else None  # now: the output may be the same file
     if weights is None and ":" not in model:
         note(f"no --weights: these are the untrained weights of {model}")
     images_ = images(data) if data else None
@@ -157,7 +161,7 @@ def prune(  # noqa: PLR0917 - the command line gives them by name
     after = error_percent(model, network, images_) if images_ else None
     pruner.finalize()
     models.save_weights(network, output)
-    answer = summary(model, network, weights, output) | {
+    answer = summary(model, network, bytes_before, output) | {
         "data": data or None,
         "error_percent_before": before,
         "error_percent_after": after,
@@ -165,7 +169,7 @@ def prune(  # noqa: PLR0917 - the command line gives them by name
     print_json(answer) if as_json else show(answer)
 
 
-def summary(model: str, network: "nn.Module", weights: Path | None, output: Path) -> dict[str, Any]:
+def summary(model: str, network: "nn.Module", bytes_before: int | None, output: Path) -> dict[str, Any]:
     """What was written: layers, totals, and the real sizes of the files."""
     layers = by_layer(network)
     total, kept = (sum(one[key] for one in layers) for key in ("weights", "kept"))
@@ -176,7 +180,7 @@ def summary(model: str, network: "nn.Module", weights: Path | None, output: Path
         "kept": kept,
         "zeros": total - kept,
         "sparsity": 1 - kept / total,
-        "bytes_before": weights.stat().st_size if weights else None,
+        "bytes_before": bytes_before,
         "bytes_after": output.stat().st_size,
         "layers": layers,
     }
