@@ -233,6 +233,23 @@ def test_doctor_reports_json_and_is_content_with_this_environment():
     assert found["ready"] == (result.exit_code == 0) == ("problem" not in checks.values())
 
 
+def test_doctor_finds_a_damaged_data_set_of_the_right_size(tmp_path, monkeypatch):
+    from efflab import data
+    from efflab.cli import doctor
+
+    (file,) = data.describe("tiny-shakespeare").files
+    damaged = tmp_path / file.path
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(bytes(file.size))
+    monkeypatch.setenv("EFFLAB_DATA", str(tmp_path))
+    monkeypatch.setenv("EFFLAB_CACHE", str(tmp_path / "cache"))
+    found = {one.check: one for one in doctor.check_data()}
+    assert found["data: tiny-shakespeare"].status == "warning"
+    assert f"{damaged} is damaged" in found["data: tiny-shakespeare"].found
+    assert "efflab data fetch tiny-shakespeare" in found["data: tiny-shakespeare"].remedy
+    assert found["data: mnist"].status == "note"
+
+
 def test_doctor_blocks_where_nothing_can_be_written_and_says_what_to_do(monkeypatch):
     monkeypatch.setattr(machine, "write_problem", lambda _folder: "Read-only file system")
     result = run("doctor")

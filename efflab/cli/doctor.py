@@ -128,7 +128,7 @@ def check_writing(name: str, folder: Path, remedy: str) -> Finding:
 
 
 def check_data() -> Iterator[Finding]:
-    """Each data set: where it lies, or how to get it."""
+    """Each data set: where it lies, every file read and its checksum compared, or how to get it."""
     from efflab import data
     from efflab.data import store
 
@@ -140,11 +140,15 @@ def check_data() -> Iterator[Finding]:
     for name in data.names():
         info = data.describe(name)
         check, fetch = f"data: {name}", f"run `efflab data fetch {name}` ({size(info.bytes)})"
-        there = [path for file in info.files for path in store.candidates(file) if path.is_file()]
-        if data.available(name):
+        searched = [(found.path, found.complaints) for found in map(store.search, info.files)]
+        there = [path for path, _ in searched if path]
+        wrong = [complaint for path, complaints in searched if not path for complaint in complaints]
+        if len(there) == len(info.files):
             yield Finding(check, "ok", str(there[0].parent) if there else "in the package")
+        elif wrong:
+            yield Finding(check, "warning", "; ".join(wrong), fetch)
         elif there:
-            yield Finding(check, "warning", f"incomplete or damaged at {there[0].parent}", fetch)
+            yield Finding(check, "warning", f"incomplete at {there[0].parent}", fetch)
         else:
             yield Finding(check, "note", "not on this machine", fetch)
 
