@@ -423,8 +423,10 @@ def test_force_downloads_again_and_keeps_the_old_file_until_then(server, offer, 
     data.fetch("tiny", progress=False, force=True)
     assert len(server.asked) == 2
     server.behaviour["/file.bin"] = status(503)
-    with pytest.raises(DataError, match="answered 503"):
+    with pytest.raises(DataError, match="answered 503") as told:
         data.fetch("tiny", progress=False, force=True)
+    assert "new download of tiny failed, and the copy on this machine stays" in str(told.value)
+    assert "not on this machine" not in str(told.value)
     assert (cache / "tiny" / "file.bin").read_bytes() == CONTENT
 
 

@@ -181,6 +181,8 @@ def _cannot(info: Info, missing: list[File], failures: list[str]) -> str:
     """One sentence: what was tried, and what to do."""
     damaged = [text for file in missing for text in store.search(file).complaints]
     tried = "; ".join([*damaged, *(f"tried {failure}" for failure in failures)])
+    if len(_present(info)) == len(info.files):  # it was forced
+        return f"the new download of {info.name} failed, and the copy on this machine stays as it is: {tried}"
     return (
         f"{info.name} is not on this machine, or not whole: {tried}; check the network and run"
         f" `efflab data fetch {info.name}`, or set EFFLAB_DATA to a folder that holds {missing[0].path}"
