@@ -145,6 +145,27 @@ def test_attention_against_torch(settings):
     # key and value biases are vectors of 1 x 1 x E: parameters, and no matrices that multiply.
     assert counted.weights == sum(p.numel() for n, p in attention.named_parameters() if "bias" not in n)
     assert not counted.uncounted
+    # The order in which arguments are named says nothing.
+    key = key * (torch.arange(key.shape[-1]) > 1)
+    named = measure.profile(attention, {"value": value, "key": key, "query": query})
+    assert named == measure.profile(attention, (query, key, value))
+
+
+def test_a_forward_that_fails_in_any_way_is_one_sentence_and_the_machines_faults_are_not_its_own():
+    class Broken(nn.Module):
+        def __init__(self, error):
+            super().__init__()
+            self.error = error
+
+        def forward(self, _x):
+            raise self.error
+
+    for error in (AttributeError("no such part"), KeyError("x"), ZeroDivisionError()):
+        with pytest.raises(EfflabError, match=r"does not run on example_inputs of shape \(1, 2\)"):
+            measure.profile(Broken(error), torch.ones(1, 2))
+    for error in (OSError("disk"), MemoryError()):
+        with pytest.raises(type(error)):
+            measure.profile(Broken(error), torch.ones(1, 2))
 
 
 def test_transformer_layer_is_counted_in_evaluation_mode_too():

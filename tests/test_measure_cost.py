@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_model
 from torch import nn
 
-from efflab import measure, models, paper
+from efflab import measure, models, paper, results
 from efflab.errors import EfflabError
 from efflab.measure import reproduce
 
@@ -65,6 +65,13 @@ def test_latency_runs_modules_in_evaluation_mode_and_restores_them():
     measure.latency(model.train(), torch.zeros(1), warmup=0, repeats=2)
     assert modes == [(False, False)] * 2
     assert model.training
+
+
+def test_latency_leaves_a_frozen_part_in_evaluation_mode():
+    model = nn.Sequential(nn.Dropout(), nn.Dropout()).train()
+    model[1].eval()
+    measure.latency(model, torch.zeros(1), warmup=0, repeats=1)
+    assert [module.training for module in model.modules()] == [True, True, False]
 
 
 @pytest.mark.parametrize("wrong", [{"repeats": 0}, {"warmup": -1}])
@@ -172,7 +179,11 @@ def test_everything_shows_itself(lenet):
 
 def test_reproduction_meets_its_bars(tmp_path, monkeypatch):
     monkeypatch.setenv("EFFLAB_RESULTS", str(tmp_path))
-    records = reproduce.run("smoke", (0,), progress=False)
+    measured = reproduce.run("smoke", (0,), progress=False)
+    assert not list(tmp_path.iterdir()), "writing is the caller's business"
+    results.write("measuring", measured.records, measured.series)
+    records = results.read("measuring")
+    assert len(results.series("measuring", "roofline")["gflops"]) == 6
     assert len({one.id for one in records}) == len(records)
     barred = [one for one in records if one.bar]
     assert len(barred) > 60

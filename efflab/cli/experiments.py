@@ -55,8 +55,6 @@ def reproduce(
     module = importlib.import_module(f"{chosen.module}.reproduce")
     numbers = numbers or getattr(module, "SEEDS", SEEDS).get(scale, SEEDS[scale])
     measured = module.run(scale, numbers, progress=not as_json)
-    if not isinstance(measured, ledger.Measured):
-        measured = ledger.Measured(tuple(measured))  # no series
     records = measured.records
     path = ledger.write(chosen.name, records, measured.series)
     note(f"{len(records)} results in {time.monotonic() - start:.0f} s, written to {path}")

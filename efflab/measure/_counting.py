@@ -6,6 +6,7 @@ that zero weights and zero inputs leave (Han et al., NIPS 2015, FLOP % in Tables
 norms and activation functions take no MAC here, as in the papers.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -102,8 +103,17 @@ def count(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], out
     Returns:
         The count, with no use where a layer multiplies nothing (embedding, norm); None where no rule fits.
     """
-    given = (*args, *kwargs.values())
+    given = in_order(module, args, kwargs)
     return next((rule(module, given, output) for types, rule in _RULES if isinstance(module, types)), None)
+
+
+def in_order(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The arguments of a call in the order of ``forward``'s signature, however they were named."""
+    try:
+        bound = inspect.signature(module.forward).bind(*args, **kwargs)
+    except (TypeError, ValueError):  # a compiled forward may show no signature
+        return (*args, *kwargs.values())
+    return (*bound.args, *bound.kwargs.values())
 
 
 def _convolution(module: Any, _: Sequence[Any], output: Any) -> Count:

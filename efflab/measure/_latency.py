@@ -1,5 +1,6 @@
 """Time of one call, with warm-up, median and spread."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,11 +39,6 @@ class Latency:
     repeats: int
     warmup: int
     threads: int
-
-    @property
-    def spread_pct(self) -> float:
-        """Distance of the quartiles as a share of the median, in percent."""
-        return 100 * (self.upper_ms - self.lower_ms) / self.median_ms if self.median_ms else 0.0
 
     def gflops(self, macs: int) -> float:
         """Achieved GFLOP/s of a call with ``macs`` multiplications, at the median."""
@@ -83,15 +79,13 @@ def latency(
         raise EfflabError(f"call must be a module or a function, got {type(call).__name__}")
     if warmup < 0 or repeats < 1:
         raise EfflabError(f"warmup must be at least 0 and repeats at least 1, got {warmup} and {repeats}")
-    training = isinstance(call, nn.Module) and call.training
-    if isinstance(call, nn.Module):
-        call.eval()
-    try:
-        with torch.no_grad():
-            times, processor = np.asarray(_times(call, example_inputs, warmup, repeats)).T / 1e6
-    finally:
+    with contextlib.ExitStack() as stack:
         if isinstance(call, nn.Module):
-            call.train(training)
+            for module in call.modules():
+                stack.callback(setattr, module, "training", module.training)
+            call.eval()
+        stack.enter_context(torch.no_grad())
+        times, processor = np.asarray(_times(call, example_inputs, warmup, repeats)).T / 1e6
     lower, median, upper = np.percentile(times, (25, 50, 75))
     return Latency(
         median_ms=float(median),

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from efflab.errors import EfflabError
-from efflab.measure._counting import Count, count, has_rule
+from efflab.measure._counting import Count, count, has_rule, in_order
 
 # What multiplies matrices when no counted module does it.
 _MATRIX_PRODUCTS = re.compile(
@@ -159,7 +159,7 @@ class Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leav
         counted = count(module, args, kwargs, output)
         kind = counted.kind if counted else type(module).__name__
         tally = self.tallies.setdefault(module, Tally(kind, counted is not None))
-        read, written = next(tensors((args, kwargs)), None), next(tensors(output), None)
+        read, written = next(tensors(in_order(module, args, kwargs)), None), next(tensors(output), None)
         passing = kind in _PASSING or not tally.known
         tally.calls.append(counted or Count(kind, ()))
         tally.given.append(Elements.of(None if passing else read))
@@ -196,7 +196,9 @@ def watch(model: nn.Module, example_inputs: Any) -> Watcher:
         try:
             with torch.no_grad(), watcher:
                 model(*args, **kwargs)
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        except (OSError, MemoryError):
+            raise  # the machine's fault, not the model's
+        except Exception as error:
             shapes = ", ".join(str(tuple(one.shape)) for one in tensors((args, kwargs))) or "no tensor"
             message = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise EfflabError(

@@ -28,8 +28,8 @@ _REPEATS = {"smoke": 5, "cpu": 200, "full": 200}
 _AS_PRINTED = "within one unit of the last printed digit"
 
 
-def run(scale: str, seeds: Sequence[int], progress: bool) -> list[Result]:
-    """Count, time and add up; the records are written with their series to the topic's results.
+def run(scale: str, seeds: Sequence[int], progress: bool) -> results.Measured:
+    """Count, time and add up.
 
     Args:
         scale: ``"smoke"`` times a few calls, ``"cpu"`` and ``"full"`` enough for a median.
@@ -37,7 +37,7 @@ def run(scale: str, seeds: Sequence[int], progress: bool) -> list[Result]:
         progress: whether a progress bar is shown.
 
     Returns:
-        The records.
+        The records, and the series of the roofline figure.
     """
     with _quiet_bar(len(_TABLES) + 2, progress) as bar:
         counts: dict[str, Profile] = {}
@@ -49,9 +49,7 @@ def run(scale: str, seeds: Sequence[int], progress: bool) -> list[Result]:
         bar.update()
         timed, points = _roofline_records(scale, seeds[0])
         bar.update()
-    records = [*counted, *energies, *timed]
-    results.write("measuring", records, {"roofline": points})
-    return records
+    return results.Measured((*counted, *energies, *timed), {"roofline": points})
 
 
 @contextlib.contextmanager
