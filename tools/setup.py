@@ -45,7 +45,7 @@ from torch_build import (
     torch_requirement,
 )
 
-# jsonschema compiles 38 grammars of an optional package at each start of JupyterLab and nbgrader: 1.4 s of CPU.
+# jsonschema compiles this optional package's grammars at each start of JupyterLab and nbgrader, which delays them.
 SLOW_OPTIONAL = "rfc3987-syntax"
 
 
