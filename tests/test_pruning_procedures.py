@@ -187,9 +187,10 @@ def test_resumed_after_ctrl_c(trained, undisturbed, digits, tmp_path, monkeypatc
         prune_and_retrain(
             copy.deepcopy(trained), digits, Magnitude(0.6), iterations=2, checkpoint=path, **SHORT
         )
-    torch.save({"weights": torch.ones(1)}, path)
-    with pytest.raises(CheckpointError, match="is no checkpoint of prune_and_retrain"):
-        prune_and_retrain(copy.deepcopy(trained), digits, checkpoint=path, **SHORT)
+    for other in ({"weights": torch.ones(1)}, {"kind": "efflab.pruning"}):
+        torch.save(other, path)
+        with pytest.raises(CheckpointError, match="is no checkpoint of prune_and_retrain"):
+            prune_and_retrain(copy.deepcopy(trained), digits, checkpoint=path, **SHORT)
 
 
 def interrupt_first_epoch(monkeypatch, model, digits, config, path):
@@ -227,6 +228,32 @@ def test_the_interrupted_model_itself_goes_on(trained, undisturbed, digits, tmp_
         one.threshold_error_percent for one in expected.rounds
     ]
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+
+
+def only_linear(module, _fqn):
+    return isinstance(module, nn.Linear)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("optimizer", "adam"),
+        ("optimizer", torch.optim.Adam),
+        ("retraining_schedule", "constant"),
+        ("retraining_schedule", lambda fraction: 1 - fraction),
+        ("filter_fn", only_linear),
+        ("remove_dead", False),
+    ],
+)
+def test_another_setting_is_another_run(trained, digits, tmp_path, name, value):
+    path = tmp_path / "run.pt"
+    tiny = {"iterations": 1, "epochs": 0, "progress": False, "checkpoint": path}
+    prune_and_retrain(copy.deepcopy(trained), digits, **tiny)
+    with pytest.raises(CheckpointError, match=f"belongs to a run with another {name};"):
+        prune_and_retrain(copy.deepcopy(trained), digits, **tiny, **{name: value})
+    path.unlink()
+    first = prune_and_retrain(copy.deepcopy(trained), digits, **tiny, **{name: value})
+    assert prune_and_retrain(copy.deepcopy(trained), digits, **tiny, **{name: value}) == first
 
 
 def test_layers_in_turn_leave_the_others_fixed(trained, digits, monkeypatch):

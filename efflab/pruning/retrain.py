@@ -121,7 +121,9 @@ def prune_and_retrain(
     settings = {
         "config": repr(chosen), "schedule": plan.state_dict(), "epochs": epochs, "lr": lr, "lr_factor": lr_factor,
         "momentum": momentum, "weight_decay": weight_decay, "l1": l1, "batch_size": batch_size, "seed": seed,
-        "adjust_dropout": adjust_dropout, "alternate": alternate, "max_drop": max_drop,
+        "adjust_dropout": adjust_dropout, "alternate": alternate, "max_drop": max_drop, "remove_dead": remove_dead,
+        "optimizer": _title(optimizer), "retraining_schedule": _title(retraining_schedule),
+        "filter_fn": _title(filter_fn),
     }  # fmt: skip
 
     def error(split: Any) -> float:
@@ -173,6 +175,14 @@ def prune_and_retrain(
         dead_neurons=dead,
         stopped=state.stopped,
     )
+
+
+def _title(choice: Any) -> str:
+    """How a checkpoint remembers a choice that may be a function: a name as it is, a function by its qualified name."""
+    if choice is None or isinstance(choice, str):
+        return str(choice)
+    named = choice if hasattr(choice, "__qualname__") else type(choice)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _training() -> Any:
@@ -287,7 +297,8 @@ def _resume(
     from efflab.models import storage  # noqa: PLC0415 - as above
 
     held: Any = storage.read(Path(checkpoint))
-    if not isinstance(held, dict) or held.get("kind") != KIND:
+    parts = {"settings", "model", "pruner", "progress"}
+    if not isinstance(held, dict) or held.get("kind") != KIND or not parts <= held.keys():
         raise CheckpointError(
             f"{checkpoint} is no checkpoint of prune_and_retrain; give another file, or resume=False"
         )
