@@ -53,8 +53,8 @@ def run(scale: str, seeds: Sequence[int], mnist: ImageData, progress: bool) -> d
     """Draw all curves.
 
     Returns:
-        ``kept_pct`` (the points' weights kept, in percent), ``dense`` (the dense networks' errors by penalty, one a seed) and
-        ``curves`` (by name: one list of errors in percent a seed).
+        ``kept_pct`` (the points' weights kept, in percent), ``seeds``, ``date`` (the day the last seed was drawn), ``dense``
+        (the dense networks' errors by penalty, one a seed) and ``curves`` (by name: one list of errors in percent a seed).
     """
     plan = PLANS[scale]
     drawn = [
@@ -64,6 +64,7 @@ def run(scale: str, seeds: Sequence[int], mnist: ImageData, progress: bool) -> d
     return {
         "kept_pct": [round(100 * (1 - sparsity), 6) for sparsity in plan.sparsities],
         "seeds": list(seeds),
+        "date": max(one["date"] for one in drawn),
         "dense": {penalty: [one["dense"][penalty] for one in drawn] for penalty in PENALTIES},
         "curves": {name: [one[name] for one in drawn] for name in CURVES},
     }
@@ -175,5 +176,7 @@ def records(curves: dict[str, Any], common: dict[str, Any]) -> list[results.Resu
             if error > dense + FREE_POINTS:
                 break
             rate = 100 / kept
-        made.append(results.record("pruning", f"tradeoff/{name}/free_rate", rate, "x", **common))
+        made.append(
+            results.record("pruning", f"tradeoff/{name}/free_rate", rate, "x", date=curves["date"], **common)
+        )
     return made
