@@ -267,6 +267,32 @@ def test_bad_settings(call):
         call()
 
 
+def two_layers():
+    return nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: pruning.NM(n=True, m=4), "n:m must be whole numbers with 1 <= n <= m, got True:4"),
+    (lambda: pruning.n_m_mask(torch.ones(2, 4), 1, m=True), "n:m must be whole numbers"),
+    (lambda: pruning.Channel(0.5, p=-1), "p, the order of the norm, must be a number of at least 0, got -1"),
+    (lambda: pruning.Channel(0.5, p=float("nan")), "p, the order of the norm, .* got nan"),
+    (lambda: pruning.channel_mask(torch.ones(4, 2), 0.5, -1), "p, the order of the norm"),
+    (lambda: pruning.remove_channels(two_layers(), torch.ones(1, 3), pruning.Channel(0.5), round_to=0), "round_to must be a whole number of at least 1, got 0"),
+    (lambda: pruning.Steps([float("nan")]), "values must be a rising list of numbers .* got .nan."),
+    (lambda: pruning.Steps([0.5, float("inf")]), "values must be a rising list"),
+    (lambda: pruning.Steps("ab"), "values must be a rising list"),
+    (lambda: pruning.Steps([]), "values must be a rising list"),
+    (lambda: pruning.Steps([0.5, 0.2]), "values must be a rising list"),
+    (lambda: pruning.Steps([0.0]), "values must be a rising list"),
+    (lambda: pruning.Linear(2.5), "steps must be a whole number of at least 1 .* got 2.5 and 0"),
+    (lambda: pruning.Linear("a"), "steps must be a whole number of at least 1 .* got 'a' and 0"),
+    (lambda: pruning.Cubic(2, begin=0.5), "steps must be a whole number .* got 2 and 0.5"),
+])  # fmt: skip
+def test_bad_settings_are_named(call, message):
+    with pytest.raises(EfflabError, match=message):
+        call()
+
+
 def test_dropout_rate_of_the_paper():
     """AlexNet's fc6 keeps 9 % of its connections (table 4), so retraining drops 0.5 x sqrt(0.09) = 0.15."""
     assert pruning.dropout_rate(0.5, 9, 100) == pytest.approx(0.15)

@@ -353,6 +353,30 @@ def test_schedules_rise_to_the_target(schedule, final):
     assert twin == schedule
 
 
+@pytest.mark.parametrize("config", [NM(2, 4), Channel(0.5), Magnitude(0.5)])
+@pytest.mark.parametrize("last", [0.09, 0.41, 0.87, 0.9, 3.0])
+def test_steps_end_at_the_configuration_itself(config, last):
+    assert pruning.Steps([last / 3, last]).target(1.0, 2) == 1.0
+    model = nn.Linear(8, 8)
+    pruner = Pruner(model, config, pruning.Steps([last / 3, last]))
+    pruner.step()
+    pruner.step()
+    assert pruner.sparsity() == 0.5
+
+
+@pytest.mark.parametrize("key", ["rate", None])
+def test_settings_of_another_schedule_are_refused(key):
+    pruner = Pruner(net(), Magnitude(0.5), pruning.Linear(3))
+    pruner.step()
+    state = pruner.state_dict()
+    if key is None:
+        del state["schedule"]["begin"]
+    else:
+        state["schedule"][key] = 1
+    with pytest.raises(EfflabError, match=r"a saved Linear schedule holds \['begin', 'steps'\], got"):
+        pruner.load_state_dict(state)
+
+
 def test_cubic_is_the_formula():
     assert pruning.Cubic(10, 0, 0.1).target(0.9, 3) == pytest.approx(0.9 + (0.1 - 0.9) * (1 - 0.3) ** 3)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from efflab.errors import EfflabError
-from efflab.pruning.masks import check_quality, check_ratio, check_sparsity
+from efflab.pruning.masks import check_n_m, check_norm, check_quality, check_ratio, check_sparsity
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,7 @@ class NM:
     m: int = 4
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.n, int) and isinstance(self.m, int) and 1 <= self.n <= self.m):
-            raise EfflabError(f"n:m must be whole numbers with 1 <= n <= m, got {self.n}:{self.m}")
+        check_n_m(self.n, self.m)
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,7 @@ class Channel:
 
     def __post_init__(self) -> None:
         check_ratio(self.preserve_ratio)
+        check_norm(self.p)
 
 
 Config = Magnitude | Quality | NM | Channel

@@ -162,8 +162,7 @@ def n_m_mask(weight: Float[Tensor, "..."], n: int = 2, m: int = 4, *, dim: int =
     >>> n_m_mask(torch.tensor([[1.0, -5.0, 2.0, 3.0]]))
     tensor([[False,  True, False,  True]])
     """
-    if not (isinstance(n, int) and isinstance(m, int) and 1 <= n <= m):
-        raise EfflabError(f"n:m must be whole numbers with 1 <= n <= m, got {n}:{m}")
+    check_n_m(n, m)
     if not -weight.dim() <= dim < weight.dim():
         raise EfflabError(f"dim {dim} is not a dimension of a weight of shape {tuple(weight.shape)}")
     check_finite_order({"weight": weight})
@@ -176,6 +175,12 @@ def n_m_mask(weight: Float[Tensor, "..."], n: int = 2, m: int = 4, *, dim: int =
     return keep.flatten(-2)[..., :size].movedim(-1, dim).contiguous()
 
 
+def check_n_m(n: object, m: object) -> None:
+    """Raise an ``EfflabError`` where n and m are not whole numbers with 1 <= n <= m."""
+    if not (isinstance(n, int) and isinstance(m, int) and bool not in {type(n), type(m)} and 1 <= n <= m):
+        raise EfflabError(f"n:m must be whole numbers with 1 <= n <= m, got {n}:{m}")
+
+
 def channel_mask(
     weight: Float[Tensor, "..."], preserve_ratio: float, p: float = 1, *, dim: int = 0
 ) -> Bool[Tensor, "..."]:
@@ -184,16 +189,17 @@ def channel_mask(
     Args:
         weight: at least two dimensions.
         preserve_ratio: fraction of the channels that stays, in (0, 1]; at least one channel does.
-        p: order of the norm.
+        p: order of the norm, at least 0; infinity is the maximum norm.
         dim: the channels' dimension (0; 1 for transposed convolutions).
 
     Returns:
         The mask, of the weight's shape, constant within a channel. Of equal norms the first channel goes first.
 
     Raises:
-        EfflabError: where the ratio is outside (0, 1], the weight has fewer than two dimensions, or is NaN somewhere.
+        EfflabError: where the ratio is outside (0, 1], p is negative or NaN, the weight has fewer than two dimensions, or is NaN somewhere.
     """
     check_ratio(preserve_ratio)
+    check_norm(p)
     if weight.dim() < 2 or not -weight.dim() <= dim < weight.dim():
         raise EfflabError(f"a weight of shape {tuple(weight.shape)} has no channels along dimension {dim}")
     check_finite_order({"weight": weight})
@@ -217,8 +223,16 @@ def check_ratio(preserve_ratio: object) -> float:
     return float(preserve_ratio)
 
 
+def check_norm(p: object) -> None:
+    """Raise an ``EfflabError`` where p is not the order of a norm: a number of at least 0."""
+    if isinstance(p, bool) or not isinstance(p, Real) or not float(p) >= 0:
+        raise EfflabError(f"p, the order of the norm, must be a number of at least 0, got {p!r}")
+
+
 def channels_to_keep(preserve_ratio: float, channels: int, round_to: int = 1) -> int:
     """How many of ``channels`` stay: the ratio's share, rounded to a multiple of ``round_to``, one such at least."""
+    if isinstance(round_to, bool) or not isinstance(round_to, int) or round_to < 1:
+        raise EfflabError(f"round_to must be a whole number of at least 1, got {round_to!r}")
     share = round(preserve_ratio * channels / round_to) * round_to
     return min(channels, max(share, round_to, 1))
 

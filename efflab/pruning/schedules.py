@@ -3,8 +3,10 @@
 A schedule is a function of the tick (1, 2, ...) alone, so that its ``state_dict`` is its settings.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
 from typing import Any
 
 from efflab.errors import EfflabError
@@ -29,12 +31,20 @@ class Schedule:
         return {"kind": type(self).__name__, **asdict(self)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take the settings of a saved schedule of the same kind."""
+        """Take the settings of a saved schedule of the same kind.
+
+        Raises:
+            EfflabError: where the schedule is of another kind, or its settings are not those of this kind.
+        """
         if state.get("kind") != type(self).__name__:
             raise EfflabError(
                 f"the saved schedule is {state.get('kind')!r}, expected {type(self).__name__!r}"
             )
-        fresh = type(self)(**{key: value for key, value in state.items() if key != "kind"})
+        settings = {key: value for key, value in state.items() if key != "kind"}
+        known = sorted(each.name for each in fields(self))
+        if sorted(settings) != known:
+            raise EfflabError(f"a saved {type(self).__name__} schedule holds {known}, got {sorted(settings)}")
+        fresh = type(self)(**settings)
         self.__dict__.update(fresh.__dict__)
 
 
@@ -58,9 +68,10 @@ class _Ramp(Schedule):
     begin: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.begin < 0:
+        if not (_is_whole(self.steps) and _is_whole(self.begin)) or self.steps < 1 or self.begin < 0:
             raise EfflabError(
-                f"steps must be at least 1 and begin at least 0, got {self.steps} and {self.begin}"
+                "steps must be a whole number of at least 1 and begin one of at least 0, "
+                f"got {self.steps!r} and {self.begin!r}"
             )
 
     @property
@@ -120,17 +131,32 @@ class Steps(Schedule):
 
     def __post_init__(self) -> None:
         self.values = list(self.values)
-        rising = all(earlier <= later for earlier, later in zip(self.values, self.values[1:], strict=False))
-        if not self.values or not rising or self.values[0] < 0 or self.values[-1] <= 0:
-            raise EfflabError(f"values must be a rising list that ends above 0, got {self.values}")
+        finite = all(map(_is_finite, self.values))
+        if (
+            not finite
+            or self.values != sorted(self.values)
+            or min(self.values, default=0) < 0
+            or not any(self.values)
+        ):
+            raise EfflabError(
+                f"values must be a rising list of numbers from 0 that ends above 0, got {self.values}"
+            )
 
     def target(self, final: float, tick: int) -> float:
-        """Return the tick's value, times ``final`` over the last."""
-        if tick < 1:
-            return 0.0
-        return self.values[min(tick, len(self.values)) - 1] * (final / self.values[-1])
+        """Return ``final`` times the tick's value over the last; ``final`` itself from the last on."""
+        if tick >= len(self.values):
+            return final
+        return final * (self.values[tick - 1] / self.values[-1]) if tick >= 1 else 0.0
 
     @property
     def length(self) -> int:
         """As many ticks as values."""
         return len(self.values)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
