@@ -84,11 +84,10 @@ def test_small_model_equals_the_silenced_one(build, ratio):
     channels = trace_channels(model, X)
     fixed = channels.is_fixed()
     with torch.no_grad():
-        for members in _coupled(channels):
+        for members, classes in _coupled(channels).items():
             scores = _scores(channels, members, 1, {})
-            keep = max(round(ratio * len(scores)), 1)
-            for channel in sorted(scores, key=scores.get)[: len(scores) - keep]:
-                assert channel not in fixed
+            movable = sorted(set(classes) - fixed, key=scores.get)
+            for channel in movable[: len(movable) - max(round(ratio * len(movable)), 1)]:
                 for use in channels.layers:
                     made = torch.from_numpy(channels.classes(use.outputs) == channel)
                     if made.any():
@@ -120,6 +119,32 @@ def test_shapes_of_the_residual():
     assert (kept.a.out_channels, kept.b.out_channels) == (8, 16)
     ignored = pruning.remove_channels(ready(Residual), X, Channel(0.5), ignored_layers=["stem"])
     assert (ignored.stem[0].out_channels, ignored.a.out_channels) == (16, 6)
+
+
+class Joined(nn.Module):
+    """A concatenation that meets a residual sum: half of c's channels are a's too, the other half b's."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c, self.head = conv(3, 8), conv(3, 8), conv(3, 16), nn.Linear(16, 5)
+
+    def forward(self, x):
+        return self.head(F.relu(torch.cat([self.a(x), self.b(x)], 1) + self.c(x)).mean((2, 3)))
+
+
+def test_a_small_layer_in_a_sum_keeps_channels():
+    model = ready(Joined)
+    model.a.weight.data.mul_(1e-3)
+    model.c.weight.data[:8].mul_(1e-3)
+    small = pruning.remove_channels(model, X, Channel(0.5))
+    made = [layer.out_channels for layer in (small.a, small.b, small.c)]
+    assert made == [4, 4, 8]
+    norms = model.a.weight.flatten(1).norm(1, 1) + model.c.weight[:8].flatten(1).norm(1, 1)
+    kept = norms.topk(4).indices.sort().values
+    assert torch.equal(small.a.weight, model.a.weight[kept])
+    assert torch.equal(small.c.weight[:4], model.c.weight[kept])
+    other = pruning.remove_channels(model, X, {"b": Channel(0.5)}, ignored_layers=["a"])
+    assert [layer.out_channels for layer in (other.a, other.b, other.c)] == [8, 4, 12]
 
 
 def test_importance_decides():
@@ -170,6 +195,8 @@ def test_structural_errors():
         pruning.remove_channels(plain(), X, {"fc": Channel(0.5)})
     with pytest.raises(EfflabError, match="expected"):
         pruning.remove_channels(plain(), X, Channel(0.5), importance={"0": torch.ones(3)})
+    with pytest.raises(EfflabError, match="importance of '9' has shape"):
+        pruning.remove_channels(plain(), X, Channel(0.5), importance={"9": torch.ones(3)})
     with pytest.raises(EfflabError, match=r"preserve_ratio must lie in \(0, 1\]"):
         Channel(0.0)
 

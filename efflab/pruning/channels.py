@@ -5,7 +5,7 @@ channels of residual sums and concatenations are found by tracing.
 """
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ def remove_channels(
         importance: scores (length: output channels) by layer name, in place of the L_p norm of the layer's filters.
             Channels coupled by a residual sum are ranked by the sum of their layers' scores.
         ignored_layers: patterns of layers whose output channels all stay.
-        round_to: keep a multiple of this many channels a layer.
+        round_to: keep a multiple of this many channels a layer (of each part that another layer shares, where it has such).
 
     Returns:
         The small model, a copy with the same module names; masks beside its weights shrink with them.
@@ -60,18 +60,19 @@ def remove_channels(
     for pattern in [*(config if isinstance(config, Mapping) else ()), *ignored_layers, *(importance or ())]:
         if not any(matches(pattern, name) for name in names):
             raise EfflabError(unknown_layer(pattern, [f"{name}.weight" for name in names]))
-    doomed: set[int] = set()
+    fixed, doomed = channels.is_fixed(), set[int]()
     free = False
-    for members in _coupled(channels):
+    for members, classes in _coupled(channels).items():
         movable = not any(matches(p, use.name) for p in ignored_layers for use in members)
         settings = [found for use in members if (found := _setting(config, use.name)) is not None]
-        candidates = _scores(channels, members, settings[0].p if settings else 1, importance or {})
+        scores = _scores(channels, members, settings[0].p if settings else 1, importance or {})
+        candidates = sorted((c for c in classes if c not in fixed), key=lambda channel: scores[channel])
         if not movable or not settings or not candidates:
             continue
         free = True
         ratio = max(setting.preserve_ratio for setting in settings)
         keep = channels_to_keep(ratio, len(candidates), round_to)
-        doomed.update(sorted(candidates, key=lambda channel: candidates[channel])[: len(candidates) - keep])
+        doomed.update(candidates[: len(candidates) - keep])
     if not free:
         raise EfflabError(
             f"{type(model).__name__} has no channels that may be removed: all chosen ones enter or leave the model, "
@@ -117,15 +118,20 @@ def shrink(model: nn.Module, channels: Channels, doomed: set[int], example_input
     return model
 
 
-def _coupled(channels: Channels) -> list[list[Use]]:
-    """Group layers whose output channels are the same."""
-    groups: list[tuple[set[int], list[Use]]] = []
+def _coupled(channels: Channels) -> dict[tuple[Use, ...], list[int]]:
+    """Share out the channel classes by the layers that make them.
+
+    Classes of one share are ranked together and some stay of each, so that every layer keeps some: where a residual sum
+    meets a concatenation, a layer whose filters are all small would else lose them all.
+    """
+    makers: dict[int, list[Use]] = {}
     for use in channels.layers:
-        classes = set(channels.classes(use.outputs).tolist())
-        touching = [group for group in groups if group[0] & classes]
-        merged = (set.union(classes, *(g[0] for g in touching)), [u for g in touching for u in g[1]] + [use])
-        groups = [group for group in groups if group not in touching] + [merged]
-    return [members for _, members in groups]
+        for channel in np.unique(channels.classes(use.outputs)).tolist():
+            makers.setdefault(channel, []).append(use)
+    shares: dict[tuple[Use, ...], list[int]] = {}
+    for channel, uses in makers.items():
+        shares.setdefault(tuple(uses), []).append(channel)
+    return shares
 
 
 def _setting(config: Channel | Mapping[str, Channel], name: str) -> Channel | None:
@@ -135,10 +141,9 @@ def _setting(config: Channel | Mapping[str, Channel], name: str) -> Channel | No
 
 
 def _scores(
-    channels: Channels, members: list[Use], p: float, given: Mapping[str, Tensor]
+    channels: Channels, members: Iterable[Use], p: float, given: Mapping[str, Tensor]
 ) -> dict[int, float]:
-    """Score every removable channel class that the members make."""
-    fixed = channels.is_fixed()
+    """Score every channel class that the members make."""
     scores: dict[int, float] = {}
     for use in members:
         norms = given[use.name] if use.name in given else _filter_norms(use, p)
@@ -147,8 +152,7 @@ def _scores(
                 f"importance of {use.name!r} has shape {tuple(norms.shape)}, expected ({len(use.outputs)},)"
             )
         for channel, norm in zip(channels.classes(use.outputs).tolist(), norms.tolist(), strict=True):
-            if channel not in fixed:
-                scores[channel] = scores.get(channel, 0.0) + norm
+            scores[channel] = scores.get(channel, 0.0) + norm
     return scores
 
 
