@@ -164,6 +164,48 @@ def test_masks_shrink_along():
     assert pruner.masks["3.weight"].shape == (10, 8, 3, 3)
 
 
+class Sized(nn.Module):
+    """Reshapes by the sizes of its tensors, as older models do."""
+
+    def __init__(self, flatten):
+        super().__init__()
+        self.conv, self.fc, self.flatten = conv(3, 6), nn.Linear(6 * 64, 4), flatten
+
+    def forward(self, x):
+        return self.fc(self.flatten(F.relu(self.conv(x))))
+
+
+def unpacked(x):
+    batch, channels, height, width = x.shape
+    return x.reshape(batch, channels * height * width)
+
+
+@pytest.mark.parametrize(
+    "flatten",
+    [
+        lambda x: x.view(x.size(0), -1),
+        lambda x: x.view(x.size()[0], -1),
+        lambda x: x.reshape(x.shape[0], -1),
+        lambda x: x.view(-1, x.size(1) * x.size(2) * x.size(3)),
+        unpacked,
+    ],
+)
+def test_sizes_fix_no_channels(flatten):
+    model = ready(lambda: Sized(flatten))
+    model.conv.weight.data[:3] = 0
+    model.conv.bias.data[:3] = 0
+    small = pruning.remove_channels(model, X, Channel(0.5))
+    assert (small.conv.out_channels, small.fc.in_features) == (3, 3 * 64)
+    torch.testing.assert_close(small(X), model(X))
+    assert pruning.zero_dead_neurons_(model, X).neurons["conv"] == 3
+
+
+def test_a_size_that_is_computed_with_fixes_its_channels():
+    model = ready(lambda: Sized(lambda x: x.flatten(1) / x.size(1)))
+    with pytest.raises(EfflabError, match="has no channels that may be removed"):
+        pruning.remove_channels(model, X, Channel(0.5))
+
+
 class Branching(nn.Module):
     def __init__(self):
         super().__init__()

@@ -46,6 +46,7 @@ POOL_CALLS = {
 ADDITIONS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 PRODUCTS = {operator.mul, operator.imul, torch.mul, "mul", "mul_"}
 FLATTENS = {torch.flatten, "flatten", "view", "reshape", torch.reshape}
+SIZES = {"size", "dim", getattr, operator.getitem, operator.mul, operator.floordiv}
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +158,8 @@ def trace_channels(model: nn.Module, example_inputs: Any) -> Channels:
 
 
 def _visit(c: Channels, node: fx.Node) -> None:
+    if _is_size(node):
+        return
     sources = [n for n in node.all_input_nodes if n in c.values]
     if node.op == "call_module":
         handled = len(sources) == 1 and _module(c, node, c.graph.get_submodule(str(node.target)), sources[0])
@@ -175,6 +178,16 @@ def shape_of(node: fx.Node) -> tuple[int, ...] | None:
     """Return the shape of a node's output; None where it is no tensor."""
     meta: Any = node.meta.get("tensor_meta")
     return tuple(meta.shape) if hasattr(meta, "shape") else None
+
+
+def _is_size(node: fx.Node) -> bool:
+    """Whether a node is a size of a tensor, or reckoned from sizes, that only says how to reshape: it carries no channels."""
+    own = (
+        node.op in {"call_function", "call_method"}
+        and node.target in SIZES
+        and "tensor_meta" not in node.meta
+    )
+    return own and all(user.target in FLATTENS or _is_size(user) for user in node.users)
 
 
 def _width(node: fx.Node) -> int:
