@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,17 @@ def choose(weight: Array, sparsity: float) -> torch.Tensor:
     return torch.from_numpy(mask_oracle(expect.array(weight), float(sparsity)))
 
 
+def by_place(weight: Array, sparsity: float) -> Array:
+    """A mask of as many places as magnitude would remove, but drawn by the sparsity, whatever the weights are."""
+    places = np.random.default_rng(int(1e9 * float(sparsity))).uniform(size=np.shape(weight))
+    return mask_oracle(places, float(sparsity))
+
+
+def choose_by_place(weight: Array, sparsity: float) -> torch.Tensor:
+    """The same, as a student's function calls it."""
+    return torch.from_numpy(by_place(expect.array(weight), sparsity))
+
+
 @task("pruning-1", points=2)
 def keeps_the_largest(student: Student, rng: Rng) -> None:
     """The mask keeps the weights of largest magnitude, in layers of any shape. Hint: rank the absolute values."""
@@ -97,6 +108,9 @@ def threshold_is_quality_times_deviation(student: Student, rng: Rng) -> None:
                 threshold *= 0.5
             got = student.call("quality_mask", torch.from_numpy(weight), float(threshold / np.std(weight)))
             expect.equal(got, np.abs(weight) >= threshold, "the mask by quality")
+    weight = torch.from_numpy(rng.integers(-1, 2, size=(4, 9)).astype(np.float32))
+    got = student.call("quality_mask", weight, 0.0)
+    expect.equal(got, np.ones((4, 9), bool), "the mask at quality 0, where zeros reach the threshold")
 
 
 def sgd_oracle(
@@ -226,17 +240,18 @@ class Judge:
 
 @task("pruning-4", points=2)
 def scans_layer_by_layer(student: Student, rng: Rng) -> None:
-    """Every layer's errors, one a sparsity and in the given order, with all other layers dense. Hint: begin each trial with the dense weights."""
+    """Every layer's errors, one a sparsity and in the given order, with all other layers dense, whatever `choose` removes. Hint: begin each trial with the dense weights, and take the mask from `choose`."""
     weights = draw_layers(rng)
     judge = Judge(rng, arrays(weights))
     sparsities = rng.permutation([0.0, *rng.uniform(0.1, 0.95, size=3)]).tolist()
-    got = student.call("sensitivity_scan", weights, sparsities, Callback(judge), Callback(choose))
     dense = arrays(weights)
-    right = {
-        name: [judge.of(dense | {name: dense[name] * mask_oracle(dense[name], s)}) for s in sparsities]
-        for name in weights
-    }
-    expect.close(got, right, "the scan", rtol=1e-4)
+    for mask, told in ((mask_oracle, choose), (by_place, choose_by_place)):
+        got = student.call("sensitivity_scan", weights, sparsities, Callback(judge), Callback(told))
+        right = {
+            name: [judge.of(dense | {name: dense[name] * mask(dense[name], s)}) for s in sparsities]
+            for name in weights
+        }
+        expect.close(got, right, "the scan", rtol=1e-4)
 
 
 @task("pruning-4", points=2)
@@ -318,7 +333,10 @@ class Trainer:
 
 
 def prune_oracle(
-    weights: dict[str, Array], schedules: Mapping[str, list[float]], trainer: Trainer
+    weights: dict[str, Array],
+    schedules: Mapping[str, list[float]],
+    trainer: Trainer,
+    pick: Callable[[Array, float], Array],
 ) -> tuple[list[tuple[dict[str, Array], dict[str, Array]]], dict[str, Array]]:
     """What every retraining should be given, and the weights that should come out."""
     alive = {name: np.ones(weight.shape, bool) for name, weight in weights.items()}
@@ -327,7 +345,7 @@ def prune_oracle(
         for name, schedule in schedules.items():
             # Dead weights rank below every other, so that the count of the sparsity includes them.
             score = np.where(alive[name], np.abs(weights[name]) + 1.0, 0.0)
-            alive[name] = alive[name] & mask_oracle(score, schedule[number])
+            alive[name] = alive[name] & pick(score, schedule[number])
         held = {name: np.where(alive[name], weight, 0.0) for name, weight in weights.items()}
         given.append((held, dict(alive)))
         # Through float32, as the student's weights go.
@@ -341,13 +359,16 @@ def draw_schedules(rng: Rng, rounds: int) -> dict[str, list[float]]:
     return {name: np.sort(rng.uniform(0.1, 0.9, size=rounds)).tolist() for name in NAMES}
 
 
-def run_rounds(student: Student, rng: Rng, *, careless: bool) -> tuple[Any, Trainer, Any, Any]:
+def run_rounds(
+    student: Student, rng: Rng, *, careless: bool, magnitude: bool = True
+) -> tuple[Any, Trainer, Any, Any]:
     """Let the student prune in three rounds; what came back, the trainer, and what should have been."""
     weights = draw_layers(rng)
     schedules = draw_schedules(rng, 3)
     trainer = Trainer(rng, arrays(weights), 3, careless=careless)
-    given, final = prune_oracle(arrays(weights), schedules, trainer)
-    got = student.call("prune_and_retrain", weights, schedules, Callback(trainer), Callback(choose))
+    given, final = prune_oracle(arrays(weights), schedules, trainer, mask_oracle if magnitude else by_place)
+    told = Callback(choose if magnitude else choose_by_place)
+    got = student.call("prune_and_retrain", weights, schedules, Callback(trainer), told)
     pair = isinstance(got, (tuple, list)) and len(got) == 2
     expect.true(pair, "prune_and_retrain should return two dicts: the weights and the masks.")
     return got, trainer, given, final
@@ -356,15 +377,28 @@ def run_rounds(student: Student, rng: Rng, *, careless: bool) -> tuple[Any, Trai
 @task("pruning-5", points=2)
 def prunes_in_rounds(student: Student, rng: Rng) -> None:
     """Each round chooses by the weights as they are, to the sparsity of the schedule, inside the old masks. Hint: retraining has moved the weights since the round before."""
-    _, trainer, given, _ = run_rounds(student, rng, careless=False)
-    expect.equal(len(trainer.calls), 3, "the number of retrainings in three rounds")
-    for number, ((_, masks), (_, right)) in enumerate(zip(trainer.calls, given, strict=True), 1):
-        for name in NAMES:
-            mask = expect.shape(masks[name], right[name].shape, f"the mask of {name}") != 0
-            expect.equal(mask, right[name], f"the mask of {name} in round {number}")
+    for magnitude in (True, False):
+        _, trainer, given, _ = run_rounds(student, rng, careless=False, magnitude=magnitude)
+        expect.equal(len(trainer.calls), 3, "the number of retrainings in three rounds")
+        for number, ((_, masks), (_, right)) in enumerate(zip(trainer.calls, given, strict=True), 1):
+            for name in NAMES:
+                mask = expect.shape(masks[name], right[name].shape, f"the mask of {name}") != 0
+                expect.equal(mask, right[name], f"the mask of {name} in round {number}")
 
 
-@task("pruning-5", points=2)
+@task("pruning-5", points=1)
+def rounds_leave_their_arguments(student: Student, rng: Rng) -> None:
+    """The dense weights that were given are as they were after all rounds. Hint: `*=` writes into the tensor; multiply into a new one."""
+    weights = draw_layers(rng)
+    trainer = Trainer(rng, arrays(weights), 2, careless=False)
+    given = student.put(weights)
+    schedules = draw_schedules(rng, 2)
+    student.call("prune_and_retrain", given, schedules, Callback(trainer), Callback(choose))
+    expect.true(trainer.calls, "There should be a retraining in each round.")
+    expect.equal(student.fetch(given), arrays(weights), "the weights that were given, after the rounds")
+
+
+@task("pruning-5", points=1)
 def goes_on_from_survivors(student: Student, rng: Rng) -> None:
     """Each retraining begins with the survivors' values as the last one left them, and what the last one returns is the result. Hint: not from the dense weights, and not from scratch."""
     got, trainer, given, final = run_rounds(student, rng, careless=False)

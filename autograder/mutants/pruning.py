@@ -96,7 +96,24 @@ def last_tie_first(weight, sparsity):
     return _mask(weight.flatten().flip(0), sparsity).flip(0).view(weight.shape)
 
 
-@mutant("pruning-1", replaces="magnitude_mask", misconception="The number to remove is rounded down.")
+@mutant(
+    "pruning-1",
+    replaces="magnitude_mask",
+    misconception="As many go as should, but not the first ones: your ranking does not keep equal values in their order.",
+    named=True,
+)
+def unstable(weight, sparsity):
+    mask = torch.ones(weight.numel(), dtype=torch.bool)
+    mask[weight.abs().flatten().topk(round(sparsity * weight.numel()), largest=False).indices] = False
+    return mask.view(weight.shape)
+
+
+@mutant(
+    "pruning-1",
+    replaces="magnitude_mask",
+    misconception="You cut the decimals off; the number that goes is round(sparsity * n).",
+    named=True,
+)
 def rounds_down(weight, sparsity):
     return _ranked(weight.abs(), int(sparsity * weight.numel()))
 
@@ -104,7 +121,8 @@ def rounds_down(weight, sparsity):
 @mutant(
     "pruning-1",
     replaces="magnitude_mask",
-    misconception="Each row is ranked by itself, not the layer as a whole.",
+    misconception="You ranked each row by itself: the weights of the whole layer compete.",
+    named=True,
 )
 def row_by_row(weight, sparsity):
     if weight.dim() < 2:
@@ -132,7 +150,32 @@ def deviation_of_magnitudes(weight, quality):
     return weight.abs() >= quality * weight.abs().std(correction=0)
 
 
-@mutant("pruning-1", replaces="quality_mask", misconception="The mean is not subtracted in the deviation.")
+@mutant(
+    "pruning-1",
+    replaces="quality_mask",
+    misconception="A weight that is just at the threshold stays: compare with >=.",
+    named=True,
+)
+def above(weight, quality):
+    return weight.abs() > quality * weight.std(correction=0)
+
+
+@mutant(
+    "pruning-1",
+    replaces="quality_mask",
+    misconception="You took a deviation for each row or column; a layer has one.",
+    named=True,
+)
+def deviation_by_column(weight, quality):
+    return weight.abs() >= quality * weight.std(dim=0, correction=0)
+
+
+@mutant(
+    "pruning-1",
+    replaces="quality_mask",
+    misconception="You did not subtract the mean: this is the root of the mean square, no deviation.",
+    named=True,
+)
 def root_mean_square(weight, quality):
     return weight.abs() >= quality * weight.square().mean().sqrt()
 
@@ -244,7 +287,12 @@ def old_velocity(weight, gradient, velocity, mask, *, lr, momentum, weight_decay
     return stepped * mask, velocity
 
 
-@mutant("pruning-2", replaces="masked_step", misconception="The velocity that was given is changed in place.")
+@mutant(
+    "pruning-2",
+    replaces="masked_step",
+    misconception="You changed what you were given: `+=` and functions that end in `_` write in place.",
+    named=True,
+)
 def in_place(weight, gradient, velocity, mask, *, lr, momentum, weight_decay):
     velocity.mul_(momentum).add_(gradient + weight_decay * weight)
     return (weight - lr * velocity) * mask, velocity
@@ -307,6 +355,16 @@ def no_root(rate, mask):
 )
 def by_sparsity(rate, mask):
     return rate * math.sqrt(1 - _kept(mask))
+
+
+@mutant(
+    "pruning-3",
+    replaces="retraining_dropout",
+    misconception="The root covers the rate too; only the ratio stands under it.",
+    named=True,
+)
+def root_of_product(rate, mask):
+    return math.sqrt(rate * _kept(mask))
 
 
 @mutant(
@@ -445,6 +503,16 @@ def layer_alone(weights, sparsities, error, choose=_mask):
 )
 def sorts(weights, sparsities, error, choose=_mask):
     return {name: [error(_without(weights, name, s, choose)) for s in sorted(sparsities)] for name in weights}
+
+
+@mutant(
+    "pruning-4",
+    replaces="sensitivity_scan",
+    misconception="The mask did not come from `choose`: call the function that you were given.",
+    named=True,
+)
+def scan_by_magnitude(weights, sparsities, error, choose=_mask):
+    return {name: [error(_without(weights, name, s, _mask)) for s in sparsities] for name in weights}
 
 
 @mutant("pruning-4", replaces="sensitivity_scan", misconception="The weights themselves end up pruned.")
@@ -610,6 +678,63 @@ def last_not_retrained(weights, schedules, retrain, choose=_mask):
         if number < rounds - 1:
             weights = _held(retrain(weights, masks), masks)
     return weights, masks
+
+
+@mutant(
+    "pruning-5",
+    replaces="prune_and_retrain",
+    misconception="You changed what you were given: `*=` and functions that end in `_` write in place.",
+    named=True,
+)
+def erases_in_place(weights, schedules, retrain, choose=_mask):
+    masks = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()}
+    for number in range(len(next(iter(schedules.values())))):
+        for name in schedules:
+            masks[name] = masks[name] & choose(weights[name], schedules[name][number])
+            weights[name] *= masks[name]
+        weights = _held(retrain(weights, dict(masks)), masks)
+    return weights, masks
+
+
+@mutant(
+    "pruning-5",
+    replaces="prune_and_retrain",
+    misconception="The new choice replaced the old mask: keep only what both of them keep.",
+    named=True,
+)
+def forgets_old_masks(weights, schedules, retrain, choose=_mask):
+    for number in range(len(next(iter(schedules.values())))):
+        masks = {name: choose(weights[name], schedules[name][number]) for name in schedules}
+        weights = _held(retrain(_held(weights, masks), masks), masks)
+    return weights, masks
+
+
+@mutant(
+    "pruning-5",
+    replaces="prune_and_retrain",
+    misconception="The mask did not come from `choose`: call the function that you were given.",
+    named=True,
+)
+def rounds_by_magnitude(weights, schedules, retrain, choose=_mask):
+    masks = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()}
+    for number in range(len(next(iter(schedules.values())))):
+        masks = {name: masks[name] & _mask(weights[name], schedules[name][number]) for name in schedules}
+        weights = _held(retrain(_held(weights, masks), masks), masks)
+    return weights, masks
+
+
+@mutant(
+    "pruning-5",
+    replaces="prune_and_retrain",
+    misconception="Round 2 removed too much: erase before you choose; the sparsity is of the whole layer.",
+    named=True,
+)
+def chooses_before_erasing(weights, schedules, retrain, choose=_mask):
+    masks = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()}
+    for number in range(len(next(iter(schedules.values())))):
+        masks = {name: masks[name] & choose(weights[name], schedules[name][number]) for name in schedules}
+        weights = retrain(_held(weights, masks), masks)
+    return _held(weights, masks), masks
 
 
 @mutant(
