@@ -6,10 +6,9 @@ neurons removed (3.5).
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -40,6 +39,35 @@ class _Progress:
     rounds: list[Round] = field(default_factory=list)
     dense_error: float = 0.0
     dense_reference: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What makes a run this run and no other; see ``prune_and_retrain``."""
+
+    config: Configs
+    schedule: Schedule
+    epochs: int
+    lr: float
+    lr_factor: float
+    optimizer: Any
+    momentum: float
+    weight_decay: float
+    l1: float
+    retraining_schedule: Any
+    batch_size: int
+    adjust_dropout: bool
+    alternate: bool
+    remove_dead: bool
+    max_drop: float | None
+    filter_fn: FilterFn | None
+    seed: int
+
+    def comparable(self) -> dict[str, Any]:
+        """Return them as plain data, by which a checkpoint knows its run."""
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        titles = {name: _title(own[name]) for name in ("optimizer", "retraining_schedule", "filter_fn")}
+        return {**own, **titles, "config": repr(self.config), "schedule": self.schedule.state_dict()}
 
 
 def prune_and_retrain(
@@ -108,73 +136,142 @@ def prune_and_retrain(
         EfflabError: as ``prune_``; ``max_drop`` without a validation split; settings out of range.
         CheckpointError: a checkpoint of another run, or damaged.
     """
-    chosen = Magnitude(0.9) if config is None else config
     if schedule is None and iterations < 1:
         raise EfflabError(f"iterations must be at least 1, got {iterations}")
     if max_drop is not None and data.validation is None:
         raise EfflabError(
             "max_drop needs a validation split to judge by: load the data with validation=..., got None"
         )
-    plan = Linear(iterations) if schedule is None else schedule
-    pruner = Pruner(model, chosen, plan, filter_fn)
-    judge = data.train if data.validation is None else data.validation
-    settings = {
-        "config": repr(chosen), "schedule": plan.state_dict(), "epochs": epochs, "lr": lr, "lr_factor": lr_factor,
-        "momentum": momentum, "weight_decay": weight_decay, "l1": l1, "batch_size": batch_size, "seed": seed,
-        "adjust_dropout": adjust_dropout, "alternate": alternate, "max_drop": max_drop, "remove_dead": remove_dead,
-        "optimizer": _title(optimizer), "retraining_schedule": _title(retraining_schedule),
-        "filter_fn": _title(filter_fn),
-    }  # fmt: skip
+    settings = _Settings(
+        config=Magnitude(0.9) if config is None else config,
+        schedule=Linear(iterations) if schedule is None else schedule,
+        epochs=epochs, lr=lr, lr_factor=lr_factor, optimizer=optimizer, momentum=momentum, weight_decay=weight_decay,
+        l1=l1, retraining_schedule=retraining_schedule, batch_size=batch_size, adjust_dropout=adjust_dropout,
+        alternate=alternate, remove_dead=remove_dead, max_drop=max_drop, filter_fn=filter_fn, seed=seed,
+    )  # fmt: skip
+    path = None if checkpoint is None else Path(checkpoint)
+    run = _Run(model, data, settings, device, path, resume=resume, progress=progress)
+    run.go()
+    return run.report()
 
-    def error(split: Any) -> float:
-        return float(_training().evaluate(model, split, device=device).error_percent)
 
-    def retrain(number: int) -> None:
+class _Run:
+    """A run of ``prune_and_retrain``, started or resumed."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: Any,
+        settings: _Settings,
+        device: torch.device | str | None,
+        path: Path | None,
+        *,
+        resume: bool,
+        progress: bool,
+    ) -> None:
+        self.model, self.data, self.settings = model, data, settings
+        self.device, self.path, self.resume, self.progress = device, path, resume, progress
+        self.pruner = Pruner(model, settings.config, settings.schedule, settings.filter_fn)
+        self.judge = data.train if data.validation is None else data.validation
+        state = _resume(model, self.pruner, path, settings) if resume else None
+        self.state = state or _Progress(
+            dense_error=self.error(data.test), dense_reference=self.error(self.judge)
+        )
+        if state is None:
+            self.save()
+
+    def go(self) -> None:
+        """Prune and retrain until the schedule's end, or until the error rises too far."""
+        state, ticks = self.state, range(1, self.settings.schedule.length + 1)
+        turns = [
+            (tick, group)
+            for tick in ticks
+            for group in _groups(self.pruner, alternate=self.settings.alternate)
+        ]
+        with tqdm(
+            total=len(turns), initial=state.done, desc="prune and retrain", disable=not self.progress
+        ) as bar:
+            while state.done < len(turns) and not state.stopped:
+                self.turn(*turns[state.done])
+                self.save()
+                bar.update()
+
+    def turn(self, tick: int, group: tuple[str, list[str] | None]) -> None:
+        """Take one turn, and take it back where ``max_drop`` says so."""
+        before = {key: value.clone() for key, value in self.model.state_dict().items()}
+        self.pruner.retarget(tick, group[1])
+        one = self.round(tick, group[0])
+        limit = self.settings.max_drop
+        if limit is not None and one.error_percent > self.state.dense_reference + limit:
+            self.model.load_state_dict(before)
+            self.state.stopped = True
+        else:
+            self.state.rounds.append(one)
+            self.state.done += 1
+            self.pruner.tick = tick
+
+    def round(self, tick: int, group: str) -> Round:
+        """Retrain after one pruning; the dense dropout rates come back however that ends."""
+        adjust = self.settings.adjust_dropout
+        threshold_error = self.error(self.judge)
+        rates = adjust_dropout_(self.model) if adjust else {}
+        start = perf_counter()
+        try:
+            with _only(self.model, group):
+                self.retrain()
+        finally:
+            if adjust:
+                restore_dropout_(self.model)
+        self.pruner.apply()
+        error, seconds = self.error(self.judge), perf_counter() - start
+        return Round(tick, group, self.pruner.sparsity(), threshold_error, error, rates, seconds)
+
+    def retrain(self) -> None:
+        """Train what is left, with a checkpoint of its own."""
+        s, number = self.settings, self.state.done
         _training().fit(
-            model, data.train, epochs=epochs, lr=lr * lr_factor, optimizer=optimizer, momentum=momentum,
-            weight_decay=weight_decay, l1=l1, schedule=retraining_schedule, batch_size=batch_size, seed=seed + number,
-            device=device, checkpoint=_beside(checkpoint, number), resume=resume, on_optimizer=pruner.attach,
-            progress=progress,
+            self.model, self.data.train, epochs=s.epochs, lr=s.lr * s.lr_factor, optimizer=s.optimizer,
+            momentum=s.momentum, weight_decay=s.weight_decay, l1=s.l1, schedule=s.retraining_schedule,
+            batch_size=s.batch_size, seed=s.seed + number, device=self.device, checkpoint=_beside(self.path, number),
+            resume=self.resume, on_optimizer=self.pruner.attach, progress=self.progress,
         )  # fmt: skip
 
-    state = _resume(model, pruner, checkpoint, settings) if resume else None
-    if state is None:
-        state = _Progress(dense_error=error(data.test), dense_reference=error(judge))
-        _save(model, pruner, checkpoint, settings, state)
-    turns = [
-        (tick, group) for tick in range(1, plan.length + 1) for group in _groups(pruner, alternate=alternate)
-    ]
-    with tqdm(total=len(turns), initial=state.done, desc="prune and retrain", disable=not progress) as bar:
-        while state.done < len(turns) and not state.stopped:
-            tick, (group, names) = turns[state.done]
-            before = {key: value.clone() for key, value in model.state_dict().items()}
-            pruner.retarget(tick, names)
-            number = state.done
-            one = _round(
-                pruner, (tick, group), partial(error, judge), partial(retrain, number), adjust=adjust_dropout
-            )
-            if max_drop is not None and one.error_percent > state.dense_reference + max_drop:
-                model.load_state_dict(before)
-                state.stopped = True
-            else:
-                state.rounds.append(one)
-                state.done += 1
-                pruner.tick = tick
-            _save(model, pruner, checkpoint, settings, state)
-            bar.update()
-    dead = _remove_dead(model, data.train.x[:1]) if remove_dead else None
-    layers = tuple(
-        LayerWeights(name, mask.numel(), int(mask.sum())) for name, mask in _all_masks(model, filter_fn)
-    )
-    return PruningReport(
-        layers=layers,
-        rounds=tuple(state.rounds),
-        measured_on="train" if data.validation is None else "validation",
-        dense_error_percent=state.dense_error,
-        error_percent=error(data.test),
-        dead_neurons=dead,
-        stopped=state.stopped,
-    )
+    def error(self, split: Any) -> float:
+        """Measure the model's error in percent."""
+        return float(_training().evaluate(self.model, split, device=self.device).error_percent)
+
+    def save(self) -> None:
+        """Keep the run, then drop the checkpoint of the finished retraining, and what an earlier run left of the next."""
+        if self.path is None:
+            return
+        from efflab.models import storage  # noqa: PLC0415 - with the training it belongs to
+
+        held = {
+            "kind": KIND, "settings": self.settings.comparable(), "model": self.model.state_dict(),
+            "pruner": self.pruner.state_dict(), "progress": asdict(self.state),
+        }  # fmt: skip
+        storage.write_torch(held, self.path)
+        for number in (self.state.done - 1, self.state.done):
+            beside = _beside(self.path, number)
+            assert beside is not None
+            beside.unlink(missing_ok=True)
+
+    def report(self) -> PruningReport:
+        """Remove dead neurons, read the test set and sum up."""
+        dead = _remove_dead(self.model, self.data.train.x[:1]) if self.settings.remove_dead else None
+        layers = tuple(
+            LayerWeights(name, mask.numel(), int(mask.sum()))
+            for name, mask in _all_masks(self.model, self.settings.filter_fn)
+        )
+        return PruningReport(
+            layers=layers,
+            rounds=tuple(self.state.rounds),
+            measured_on="train" if self.data.validation is None else "validation",
+            dense_error_percent=self.state.dense_error,
+            error_percent=self.error(self.data.test),
+            dead_neurons=dead,
+            stopped=self.state.stopped,
+        )
 
 
 def _title(choice: Any) -> str:
@@ -189,28 +286,6 @@ def _training() -> Any:
     from efflab import training  # noqa: PLC0415 - only procedures that train need it
 
     return training
-
-
-def _round(
-    pruner: Pruner,
-    turn: tuple[int, str],
-    error: Callable[[], float],
-    retrain: Callable[[], None],
-    *,
-    adjust: bool,
-) -> Round:
-    """Retrain after one pruning; the dense dropout rates come back however that ends."""
-    threshold_error = error()
-    rates = adjust_dropout_(pruner.model) if adjust else {}
-    start = perf_counter()
-    try:
-        with _only(pruner.model, turn[1]):
-            retrain()
-    finally:
-        if adjust:
-            restore_dropout_(pruner.model)
-    pruner.apply()
-    return Round(*turn, pruner.sparsity(), threshold_error, error(), rates, perf_counter() - start)
 
 
 def _groups(pruner: Pruner, *, alternate: bool) -> list[tuple[str, list[str] | None]]:
@@ -261,56 +336,31 @@ def _all_masks(model: nn.Module, filter_fn: FilterFn | None) -> Iterator[tuple[s
         yield name, torch.ones_like(site.parameter, dtype=torch.bool) if site.mask is None else site.mask
 
 
-def _beside(checkpoint: str | os.PathLike[str] | None, number: int) -> Path | None:
-    if checkpoint is None:
+def _beside(path: Path | None, number: int) -> Path | None:
+    return None if path is None else path.with_name(f"{path.name}.round{number + 1}")
+
+
+def _resume(model: nn.Module, pruner: Pruner, path: Path | None, settings: _Settings) -> _Progress | None:
+    """Go on with a checkpoint; None where there is none."""
+    if path is None or not path.exists():
         return None
-    path = Path(checkpoint)
-    return path.with_name(f"{path.name}.round{number + 1}")
-
-
-def _save(
-    model: nn.Module,
-    pruner: Pruner,
-    checkpoint: str | os.PathLike[str] | None,
-    settings: dict[str, Any],
-    state: _Progress,
-) -> None:
-    """Keep the run, then drop the checkpoint of the finished retraining, and what an earlier run left of the next."""
-    if checkpoint is None:
-        return
     from efflab.models import storage  # noqa: PLC0415 - with the training it belongs to
 
-    held = {"kind": KIND, "settings": settings, "model": model.state_dict(), "pruner": pruner.state_dict()}
-    storage.write_torch({**held, "progress": asdict(state)}, checkpoint)
-    for number in (state.done - 1, state.done):
-        path = _beside(checkpoint, number)
-        if path is not None:
-            path.unlink(missing_ok=True)
-
-
-def _resume(
-    model: nn.Module, pruner: Pruner, checkpoint: str | os.PathLike[str] | None, settings: dict[str, Any]
-) -> _Progress | None:
-    """Go on with a checkpoint; None where there is none."""
-    if checkpoint is None or not Path(checkpoint).exists():
-        return None
-    from efflab.models import storage  # noqa: PLC0415 - as above
-
-    held: Any = storage.read(Path(checkpoint))
+    held: Any = storage.read(path)
     parts = {"settings", "model", "pruner", "progress"}
     if not isinstance(held, dict) or held.get("kind") != KIND or not parts <= held.keys():
         raise CheckpointError(
-            f"{checkpoint} is no checkpoint of prune_and_retrain; give another file, or resume=False"
+            f"{path} is no checkpoint of prune_and_retrain; give another file, or resume=False"
         )
-    changed = [key for key, value in settings.items() if held["settings"].get(key) != value]
+    changed = [key for key, value in settings.comparable().items() if held["settings"].get(key) != value]
     if changed:
         raise CheckpointError(
-            f"{checkpoint} belongs to a run with another {', '.join(changed)}; give another file, or resume=False"
+            f"{path} belongs to a run with another {', '.join(changed)}; give another file, or resume=False"
         )
     try:
         model.load_state_dict(held["model"])
     except RuntimeError as error:
-        raise CheckpointError(f"{checkpoint} is of another model than {type(model).__name__}") from error
+        raise CheckpointError(f"{path} is of another model than {type(model).__name__}") from error
     pruner.load_state_dict(held["pruner"])
     saved = held["progress"]
     return _Progress(**{**saved, "rounds": [Round(**one) for one in saved["rounds"]]})
