@@ -108,8 +108,8 @@ def threshold_is_quality_times_deviation(student: Student, rng: Rng) -> None:
                 threshold *= 0.5
             got = student.call("quality_mask", torch.from_numpy(weight), float(threshold / np.std(weight)))
             expect.equal(got, np.abs(weight) >= threshold, "the mask by quality")
-    weight = torch.from_numpy(rng.integers(-1, 2, size=(4, 9)).astype(np.float32))
-    got = student.call("quality_mask", weight, 0.0)
+    zeros = torch.from_numpy(rng.integers(-1, 2, size=(4, 9)).astype(np.float32))
+    got = student.call("quality_mask", zeros, 0.0)
     expect.equal(got, np.ones((4, 9), bool), "the mask at quality 0, where zeros reach the threshold")
 
 
