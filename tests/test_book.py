@@ -355,3 +355,23 @@ def test_every_unknown_number_is_named_and_stops_the_build(small_book: Small) ->
     assert done.returncode != 0
     assert "no published figure is called 'pruning/table1/lenet-5/rates'" in done.stderr
     assert "has no result 'lenet-5/rat'" in done.stderr
+
+
+def test_every_listing_names_code_that_is_there(root) -> None:
+    import re
+
+    listing = re.compile(r"```\{literalinclude\} (\S+)\n((?::[^\n]*\n)*)```")
+    found = [
+        (page, *match) for page in (root / "book").glob("*.md") for match in listing.findall(page.read_text())
+    ]
+    for page, file, options in found:
+        source = (page.parent / file).read_text()
+        settings = dict(re.findall(r":([a-z-]+): (.*)", options))
+        for name in settings.get("pyobject", "").split("."):
+            assert re.search(rf"^\s*(def|class) {name}\b", source, re.MULTILINE) or not name, (
+                page.name,
+                name,
+            )
+        for edge in ("start-at", "start-after", "end-before", "end-at"):
+            assert settings.get(edge, "") in source, (page.name, edge)
+    assert len(found) > 5
