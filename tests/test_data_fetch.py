@@ -581,6 +581,8 @@ def test_an_archive_gives_its_members_and_goes(server, offer, cache, name, pack,
         ("a.zip", zipped(MEMBERS)[:-40], "cannot be read"),
         ("a.zip", zipped({}), "cannot be read"),
     ],
+    # Names of their own: an archive holds the time at which it was made, and the workers must agree on names.
+    ids=["member missing", "member wrong", "member long", "tar cut", "no tar", "zip cut", "zip empty"],
 )
 def test_a_damaged_archive_is_one_sentence_and_goes(server, offer, cache, name, content, complaint):
     server.files["/a"] = content
