@@ -121,15 +121,19 @@ def test_the_solved_first_lab_runs_to_its_end_and_its_slider_moves(course: Cours
             timeout=240_000,
         )  # fmt: skip
         handle = page.locator(".jupyter-widgets .noUi-handle[role=slider]").first
-        handle.scroll_into_view_if_needed()
         before = handle.get_attribute("aria-valuenow")
-        place = handle.bounding_box()
-        assert place is not None
-        middle = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
-        page.mouse.move(*middle)
-        page.mouse.down()
-        page.mouse.move(middle[0] + 40, middle[1], steps=5)
-        page.mouse.up()
+        # JupyterLab lays the notebook out as it scrolls, which can carry the handle away from under the mouse.
+        for _ in range(5):
+            handle.hover()
+            page.wait_for_timeout(500)
+            handle.hover()
+            place = handle.bounding_box()
+            assert place is not None
+            page.mouse.down()
+            page.mouse.move(place["x"] + place["width"] / 2 + 40, place["y"] + place["height"] / 2, steps=5)
+            page.mouse.up()
+            if handle.get_attribute("aria-valuenow") != before:
+                break
         assert handle.get_attribute("aria-valuenow") != before
         notebook = saved(page, path)
         assert not watched.foreign
