@@ -132,8 +132,10 @@ def test_the_solved_first_lab_runs_to_its_end_and_its_slider_moves(course: Cours
             page.mouse.down()
             page.mouse.move(place["x"] + place["width"] / 2 + 40, place["y"] + place["height"] / 2, steps=5)
             page.mouse.up()
+            page.wait_for_timeout(200)
             if handle.get_attribute("aria-valuenow") != before:
                 break
+            handle.press("ArrowRight")
         assert handle.get_attribute("aria-valuenow") != before
         notebook = saved(page, path)
         assert not watched.foreign
