@@ -1,0 +1,64 @@
+"""Where the student's own cells stand in the rebuilt notebook, and answers that were written beside their cell."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from autograder.rebuild.matching import Matching, differs
+from autograder.rebuild.reading import Found
+
+START = -1
+Places = dict[int, list[Found]]
+
+
+def place(matching: Matching) -> Places:
+    """The student's own cells by the index of the released cell that they stand after.
+
+    A cell follows the released cell that it followed in the student's file. Raw and empty cells are left out. What a
+    student wrote into a given text is kept as a text of their own after it. An answer cell that was left empty takes the
+    first text that stands after it, or else the last before it.
+    """
+    places = _anchored(matching)
+    for slot in matching.slots:
+        if slot.role == "answer" and not matching.written(slot):
+            _take_answer(matching, places, slot.index)
+    return places
+
+
+def _anchored(matching: Matching) -> Places:
+    stands = {cell.position: index for index, cell in sorted(matching.chosen.items())}
+    places: Places = defaultdict(list)
+    last = START
+    for cell in matching.cells:
+        last = stands.get(cell.position, last)
+        if _kept(matching, cell):
+            places[last].append(cell)
+    return places
+
+
+def _kept(matching: Matching, cell: Found) -> bool:
+    if cell.kind == "raw" or not cell.source.strip():
+        return False
+    index = matching.owner.get(cell.position)
+    if index is None:
+        return True
+    slot = matching.slots[index]
+    return slot.role == "given" and slot.kind == cell.kind == "markdown" and differs(cell, slot)
+
+
+def _take_answer(matching: Matching, places: Places, index: int) -> None:
+    for place_index, candidates in _around(matching, places, index):
+        for cell in candidates:
+            if cell.kind == "markdown":
+                places[place_index].remove(cell)
+                matching.chosen[index] = cell
+                matching.recovered[index] = "place"
+                return
+
+
+def _around(matching: Matching, places: Places, index: int) -> Iterable[tuple[int, list[Found]]]:
+    """Cells after a released one, then those before it back to a released cell that the student's file has."""
+    yield index, list(places[index])
+    for before in range(index - 1, START - 1, -1):
+        yield before, list(reversed(places[before]))
+        if before in matching.chosen:
+            return
