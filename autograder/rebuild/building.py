@@ -70,9 +70,8 @@ def _cells(notebook: NotebookNode, matching: Matching, places: Places) -> Iterat
             cell.source = matching.chosen[slot.index].source
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-        yield from map(_own, matching.before[slot.index])
         yield cell
-        yield from map(_own, [*matching.after[slot.index], *places[slot.index]])
+        yield from map(_own, places[slot.index])
 
 
 def _own(cell: Found) -> NotebookNode:

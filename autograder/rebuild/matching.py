@@ -5,8 +5,8 @@ function it defines; an answer, by standing where the answer belongs. What is no
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from autograder.rebuild.reading import Found
 from autograder.rebuild.slots import Slot, defined, same
@@ -107,8 +107,7 @@ def _choose(matching: Matching, slot: Slot, copies: list[Found]) -> None:
     written = [cell for cell in copies if differs(cell, slot)]
     chosen = _last(slot, written or copies)
     matching.chosen[slot.index] = chosen
-    others = _distinct((cell for cell in written if cell is not chosen), same(chosen.source))
-    for cell in others:
+    for cell in _others(matching, slot, written, chosen):
         side = matching.before if cell.position < chosen.position else matching.after
         side[slot.index].append(cell)
 
@@ -117,12 +116,14 @@ def _last(slot: Slot, cells: list[Found]) -> Found:
     return ([cell for cell in cells if defined(cell.source) & slot.names] or cells)[-1]
 
 
-def _distinct(cells: Iterable[Found], *known: str) -> list[Found]:
-    seen, found = set(known), []
+def _others(matching: Matching, slot: Slot, cells: list[Found], chosen: Found) -> list[Found]:
+    """Other versions of a cell, each text once, none that the release holds anyway."""
+    seen = {same(one.source) for one in matching.slots if one.kind == slot.kind} | {same(chosen.source)}
+    found = []
     for cell in cells:
         if same(cell.source) not in seen:
             seen.add(same(cell.source))
-            found.append(cell)
+            found.append(replace(cell, kind=slot.kind))
     return found
 
 
@@ -139,7 +140,7 @@ def _by_name(matching: Matching, slot: Slot) -> None:
     matching.recovered[slot.index] = "name"
     for cell in found:
         matching.owner[cell.position] = slot.index
-    matching.before[slot.index] += _distinct(found[:-1], same(found[-1].source))
+    matching.before[slot.index] += _others(matching, slot, found[:-1], found[-1])
 
 
 def _writable(matching: Matching, cell: Found) -> bool:

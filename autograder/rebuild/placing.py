@@ -18,6 +18,10 @@ def place(matching: Matching) -> Places:
     first text that stands after it, or else the last before it.
     """
     places = _anchored(matching)
+    for index, cells in matching.before.items():
+        places[index - 1] += cells
+    for index, cells in matching.after.items():
+        places[index][:0] = cells
     for slot in matching.slots:
         if slot.role == "answer" and not matching.written(slot):
             _take_answer(matching, places, slot.index)
