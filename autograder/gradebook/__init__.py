@@ -3,5 +3,7 @@
 from autograder.gradebook.book import Book, open_book
 from autograder.gradebook.course import Course
 from autograder.gradebook.entry import Change, Entry, TaskChange
+from autograder.gradebook.forgetting import Forgotten, forget
+from autograder.gradebook.table import rows
 
-__all__ = ["Book", "Change", "Course", "Entry", "TaskChange", "open_book"]
+__all__ = ["Book", "Change", "Course", "Entry", "Forgotten", "TaskChange", "forget", "open_book", "rows"]
