@@ -81,7 +81,7 @@ class Student(Protocol):
         ...
 
 
-Function = Callable[[Any, np.random.Generator], float | None]
+Function = Callable[..., float | None]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,9 @@ class Check:
         points: what it is worth.
         words: what it checks and a hint, for the feedback.
         function: the check; returns None (all points) or a fraction of them in [0, 1].
+
+    A check with a third parameter ``shared`` also gets random numbers that are the same for all submissions of a
+    course, for what is dear to make, such as a trained network.
     """
 
     task: str
@@ -102,9 +105,11 @@ class Check:
     words: str
     function: Function = field(compare=False)
 
-    def __call__(self, student: Student, rng: np.random.Generator) -> float | None:
-        """Run the check itself."""
-        return self.function(student, rng)
+    def __call__(self, student: Student, seed: int | str) -> float | None:
+        """Run the check itself, with its own random numbers."""
+        asks = "shared" in inspect.signature(self.function).parameters
+        shared = {"shared": generator(course_part(seed), self)} if asks else {}
+        return self.function(student, generator(seed, self), **shared)
 
 
 @dataclass(frozen=True)
@@ -194,6 +199,11 @@ def generator(seed: int | str, check: Check) -> np.random.Generator:
     return np.random.default_rng(np.frombuffer(digest, np.uint32))
 
 
+def course_part(seed: int | str) -> str:
+    """What the seeds of all submissions of a course have in common: the part before the first dot, or all of it."""
+    return str(seed).partition(".")[0] + ".course"
+
+
 def grade(checks: Iterable[Check], student: Student, seed: int | str) -> list[TaskScore]:
     """Run checks against a student; whatever goes wrong costs that check alone.
 
@@ -216,7 +226,7 @@ def _run(check: Check, student: Student, seed: int | str) -> CheckResult:
         return CheckResult(check.name, check.words, points, check.points, message, detail)
 
     try:
-        fraction = check(student, generator(seed, check))
+        fraction = check(student, seed)
     except (Failed, StudentError) as verdict:
         return result(0.0, str(verdict) or "The answer is not what was expected.")
     except WireError as error:

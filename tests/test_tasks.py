@@ -187,3 +187,19 @@ def test_the_smaller_expectations():
     ]:
         with pytest.raises(Failed, match=words):
             call()
+
+
+def test_a_check_may_share_its_draws_among_all_submissions_of_a_course():
+    """A third argument named ``shared`` is the same for seeds with one first part, the first one never is."""
+
+    @task("t", points=1)
+    def both(student, rng, shared):
+        """Draws twice."""
+        drawn.append((rng.integers(2**62), shared.integers(2**62)))
+
+    drawn: list[tuple[int, int]] = []
+    for seed in ("course.one", "course.two", "other.one"):
+        grade([both], InProcess({}), seed)
+    own, shared = zip(*drawn, strict=True)
+    assert len(set(own)) == 3
+    assert shared[0] == shared[1] != shared[2]
