@@ -153,8 +153,7 @@ class Draft:
     def to_bytes(self) -> bytes:
         """The notebook's file, valid or not."""
         text: str = nbformat.v4.writes(self.notebook)  # type: ignore[no-untyped-call]  # nbformat's own gap
-        return f"{text}
-".encode()
+        return f"{text}\n".encode()
 
 
 def _new(source: str, kind: str) -> NotebookNode:

@@ -68,10 +68,8 @@ def _fingerprint(path: Path) -> str:
 def _marked(folders: tuple[Path, ...]) -> list[str]:
     places = [Path(one) for one in _PLACES] + [Path.home(), Path.cwd(), *folders]
     found = [str(path) for place in places if place.is_dir() for path in _listed(place) if MARK in path.name]
-    for path in map(Path, [*_TOUCHED, Path.home() / ".bashrc"]):
-        if path.is_file() and MARK in path.read_text(errors="replace"):
-            found.append(str(path))
-    return found
+    touched = [path for path in map(Path, [*_TOUCHED, Path.home() / ".bashrc"]) if path.is_file()]
+    return found + [str(path) for path in touched if MARK in path.read_text(errors="replace")]
 
 
 def _listed(place: Path) -> list[Path]:
