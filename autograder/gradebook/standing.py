@@ -60,11 +60,15 @@ def read(book: "Gradebook", student: str, lab: str) -> Standing:
     from sqlalchemy import text  # noqa: PLC0415
 
     try:
-        submission = book.find_submission(lab, student)
+        known = book.find_student(student)
+        person = (known.first_name, known.last_name, known.email)
     except MissingEntry:
         return Standing()
+    try:
+        submission = book.find_submission(lab, student)
+    except MissingEntry:
+        return Standing(person=person)
     notebook = submission.notebooks[0]
-    person = submission.student
     answers = book.db.execute(text(_READ), {"student": student, "lab": lab})
     return Standing(
         exists=True,
@@ -77,7 +81,7 @@ def read(book: "Gradebook", student: str, lab: str) -> Standing:
         timestamp=submission.timestamp,
         extension=submission.extension,
         penalty=notebook.late_submission_penalty,
-        person=(person.first_name, person.last_name, person.email),
+        person=person,
     )
 
 
