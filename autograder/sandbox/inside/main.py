@@ -1,0 +1,129 @@
+"""The template: the interpreter with everything imported, forked once a submission. It never runs student code.
+
+Started as ``python main.py SETTINGS`` with SETTINGS as JSON: ``control`` (descriptor of a socket that orders come on) or,
+for a single submission, ``line`` (one or two descriptors) and optionally ``lifeline``.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import socket
+import sys
+import warnings
+from typing import Any
+
+
+def become(user: int) -> None:
+    """Give up root for good."""
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+
+
+def warm(modules: list[str]) -> Any:
+    """Import what the lab needs, and make the shell; both are inherited by every fork."""
+    os.umask(0o022)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import torch  # noqa: PLC0415 - after the user has changed
+
+        torch.set_num_threads(1)
+        for name in modules:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+        from autograder.sandbox.inside import shell, worker  # noqa: PLC0415 - as above
+
+        made = shell.create()
+        # The first cell would pay for what IPython and torch prepare at their first use.
+        made.run("1", 100)
+        made.reset(new_session=True)  # type: ignore[no-untyped-call]  # IPython's own gap
+        torch.zeros(1)
+    gc.collect()
+    gc.freeze()
+    return made, worker.serve
+
+
+def probe() -> bool:
+    """Whether namespaces can be nested here, tried in a fork."""
+    from autograder.sandbox.inside import isolate  # noqa: PLC0415 - as above
+
+    child = os.fork()
+    if child == 0:
+        code = 1
+        with contextlib.suppress(BaseException):
+            isolate.unshare()
+            inner = os.fork()
+            if inner == 0:
+                isolate.mounts(2**20)
+                os._exit(0)
+            code = os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
+        os._exit(1 if code else 0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def run(
+    made: Any, serve: Any, order: dict[str, Any], line: list[int], lifeline: socket.socket | None
+) -> None:
+    """Isolate this process and serve; never returns."""
+    from autograder.sandbox.inside import isolate  # noqa: PLC0415 - as above
+    from autograder.sandbox.inside.framing import Line  # noqa: PLC0415 - as above
+
+    code = 1
+    try:
+        if lifeline is not None:
+            isolate.begin(order, line, lifeline)
+        os.environ.update(order["environment"])
+        serve(Line(line[0], line[-1]), made)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def orders(control: socket.socket, made: Any, serve: Any) -> None:
+    """Fork once an order until the grader goes."""
+    while True:
+        text, descriptors, _, _ = socket.recv_fds(control, 65536, 2)
+        if not text:
+            return
+        child = os.fork()
+        if child == 0:
+            control.close()
+            line, lifeline = descriptors
+            run(made, serve, json.loads(text), [line], socket.socket(fileno=lifeline))
+        for descriptor in descriptors:
+            os.close(descriptor)
+        os.waitpid(child, 0)
+
+
+def _folders(scratch: str) -> None:
+    """What libraries expect to be there while they are imported."""
+    from autograder.sandbox.inside import isolate  # noqa: PLC0415 - as above
+
+    isolate.folders(scratch)
+    os.chdir("/")
+
+
+def main() -> None:
+    """See the module."""
+    settings = json.loads(sys.argv[1])
+    sys.argv[:] = ["notebook"]
+    if settings.get("become"):
+        become(settings["become"])
+    sys.path.insert(0, settings["library"])
+    if settings.get("scratch"):
+        _folders(settings["scratch"])
+    made, serve = warm(settings["modules"])
+    if "control" in settings:
+        control = socket.socket(fileno=settings["control"])
+        nested = settings["nested"] and probe()
+        control.send(json.dumps({"ready": True, "nested": nested, "pid": os.getpid()}).encode())
+        orders(control, made, serve)
+        return
+    lifeline = socket.socket(fileno=settings["lifeline"]) if "lifeline" in settings else None
+    run(made, serve, settings["order"], settings["line"], lifeline)
+
+
+if __name__ == "__main__":
+    main()

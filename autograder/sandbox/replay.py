@@ -1,0 +1,175 @@
+"""A submission's process that may be lost at any time, and is replaced by one in which the good cells have run again."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from autograder.job import Cell, CellOutcome, Flag, Job
+from autograder.sandbox import Sandbox, outputs
+from autograder.sandbox.channel import Broken, ChannelError, Late
+from autograder.sandbox.conversation import Answer, Conversation
+from autograder.sandbox.session import Session
+from autograder.wire import WireError, decode
+
+PROCESSES = 12
+"""Processes that one submission may have, one after the other."""
+_FILES_SECONDS = 30.0
+
+
+class Lost(Exception):  # noqa: N818 - what became of the process
+    """There is no reply: the process is gone.
+
+    Attributes:
+        status: ``"timeout"`` or ``"died"``; ``"skipped"`` where nothing was tried any more.
+        reason: the rest of a sentence that begins with what was asked.
+    """
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+class Process:
+    """The process of one submission, replaced when it is lost.
+
+    Args:
+        job: the submission.
+        sandbox: where it runs.
+
+    Attributes:
+        generation: how often it was replaced; what was kept in an earlier one is gone.
+        flags: what a person should look at.
+        peak_bytes: the largest memory of all of them.
+    """
+
+    def __init__(self, job: Job, sandbox: Sandbox) -> None:
+        self._job, self._sandbox = job, sandbox
+        self._session: Session | None = None
+        self._talk: Conversation | None = None
+        self._good: list[Cell] = []
+        self._end = time.monotonic() + job.limits.submission_seconds
+        self._cpu = 0.0
+        self.generation = 0
+        self.flags: list[Flag] = []
+        self.peak_bytes = 0
+        self.task = ""
+
+    def cell(self, cell: Cell) -> CellOutcome:
+        """Run a cell; one that takes its process with it is never run again."""
+        start = time.monotonic()
+        try:
+            outcome = self._run(cell)
+        except Lost as lost:
+            return CellOutcome(cell.id, lost.status, time.monotonic() - start, f"This cell {lost.reason}.")  # type: ignore[arg-type]
+        self._good.append(cell)
+        return replace(outcome, seconds=time.monotonic() - start)
+
+    def ask(self, kind: str, *parts: Any, answer: Answer | None = None) -> tuple[Any, ...]:
+        """Ask the notebook's process something for a check.
+
+        Raises:
+            Lost: there is no reply.
+        """
+        return self._ask(kind, *parts, seconds=self._job.limits.call_seconds, answer=answer)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._session is not None:
+            session, self._session, talk = self._session, None, self._talk
+            session.close()
+            self.peak_bytes = max(self.peak_bytes, session.peak_bytes)
+            self._cpu += session.cpu_seconds
+            if talk is not None and talk.forged:
+                self._flag(
+                    "forged-reply", f"{talk.forged} replies came that answered nothing; they were dropped."
+                )
+
+    def _run(self, cell: Cell) -> CellOutcome:
+        limits = self._job.limits
+        size = limits.output_bytes
+        reply = self._ask("cell", cell.source, size, seconds=limits.cell_seconds)
+        match reply:
+            case ("cell", "ok" | "error" as status, str(sentence), bytes(shown)):
+                try:
+                    kept = outputs.clean(decode(shown), size)
+                except WireError:
+                    kept = ()
+                return CellOutcome(cell.id, status, 0.0, sentence[:2000], kept)
+        raise self._lose(Broken("a reply of an unknown kind"), limits.cell_seconds)
+
+    def _ask(self, kind: str, *parts: Any, seconds: float, answer: Answer | None = None) -> tuple[Any, ...]:
+        self._ensure()
+        assert self._talk is not None
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise self._over()
+        try:
+            return self._talk.ask(kind, *parts, seconds=min(seconds, left), answer=answer)
+        except ChannelError as error:
+            raise self._lose(error, seconds) from error
+
+    def _ensure(self) -> None:
+        """A process in which the good cells have run."""
+        if time.monotonic() > self._end:
+            raise self._over()
+        while self._session is None:
+            if self.generation >= PROCESSES:
+                raise Lost(
+                    "skipped", f"was not tried: the notebook's process was lost {PROCESSES} times before"
+                )
+            self._start()
+
+    def _start(self) -> None:
+        self.generation += 1
+        limits = self._job.limits
+        left = max(1.0, limits.cpu_seconds - self._cpu)
+        self._session = self._sandbox.start(replace(self._job, limits=replace(limits, cpu_seconds=left)))
+        self._talk = Conversation(self._session.channel)
+        with contextlib.suppress(Lost):
+            self._ask("files", dict(self._job.data), seconds=_FILES_SECONDS)
+            for cell in list(self._good):
+                self._replay(cell)
+
+    def _replay(self, cell: Cell) -> None:
+        try:
+            self._run(cell)
+        except Lost:
+            # What ran once and is lost now is left out from here on.
+            self._good.remove(cell)
+            raise
+
+    def _over(self) -> Lost:
+        self.close()
+        limit = self._job.limits.submission_seconds
+        return Lost("skipped", f"was not tried: the submission's {limit:g} seconds were over before")
+
+    def _lose(self, error: ChannelError, seconds: float) -> Lost:
+        """End the process, and say why there is no reply."""
+        session = self._session
+        assert session is not None
+        ending = "" if isinstance(error, (Late, Broken)) else session.ending()
+        self.close()
+        if session.reason:
+            self._flag(session.kind, f"The process {session.reason}.")
+            return Lost("died", session.reason)
+        if isinstance(error, Late):
+            if time.monotonic() >= self._end:
+                self._flag("timeout", "The time for the whole submission was over.")
+                return Lost("timeout", "was still running when the submission's time was over")
+            self._flag("timeout", f"The process did not answer within {seconds:g} seconds.")
+            return Lost("timeout", f"did not finish within {seconds:g} seconds")
+        if isinstance(error, Broken):
+            self._flag("forged-reply", f"The process was ended because it sent {error}.")
+            return Lost("died", "wrote something of its own to the grader's channel")
+        self._flag("killed", f"The process {ending or 'ended'}.")
+        return Lost("died", ending or "ended its own process")
+
+    def _flag(self, kind: str, sentence: str) -> None:
+        flag = Flag(kind, sentence, self.task)
+        if flag not in self.flags:
+            self.flags.append(flag)
+
+
+Progress = Callable[[str], None]

@@ -1,0 +1,159 @@
+"""The warm template, seen from the grader: a process with everything imported that forks once a submission."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autograder.job import Limits
+from autograder.sandbox.channel import Channel
+from autograder.sandbox.errors import SandboxError
+from autograder.sandbox.session import READY_SECONDS, Forked, Lifeline
+
+INSIDE = Path("autograder", "sandbox", "inside", "main.py")
+
+
+class Template:
+    """A running template.
+
+    Args:
+        command: what starts it, up to its settings.
+        settings: for ``inside/main.py``; the descriptor is added.
+        environment: of the process that is started.
+
+    Raises:
+        SandboxError: it does not start.
+    """
+
+    def __init__(
+        self, command: Sequence[str], settings: Mapping[str, Any], environment: Mapping[str, str]
+    ) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the template
+        with theirs:
+            told = json.dumps({**settings, "control": theirs.fileno()})
+            self.process = subprocess.Popen(  # noqa: S603 - our own command
+                [*command, told],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._complaints,
+                pass_fds=[theirs.fileno()],
+                env=dict(environment),
+            )
+        try:
+            self.nested = bool(self._ready()["nested"])
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self.process.poll() is None
+
+    def fork(
+        self,
+        limits: Limits,
+        environment: Mapping[str, str],
+        *,
+        filtered: bool,
+        scratch: str = "",
+        clean: Callable[[], None] = lambda: None,
+    ) -> Forked:
+        """A process for one submission.
+
+        Args:
+            limits: what it may use.
+            environment: variables of that submission alone.
+            filtered: whether its privileges and system calls are taken away.
+            scratch: the folder to use where namespaces cannot be nested.
+            clean: called when the session has ended.
+
+        Raises:
+            SandboxError: it does not start.
+        """
+        order = {
+            "nested": self.nested,
+            "filtered": filtered,
+            "scratch": scratch,
+            "limits": numbers(limits),
+            "environment": dict(environment),
+        }
+        ours, theirs = socket.socketpair()
+        mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        lifeline = Lifeline(mine)
+        with theirs, its:
+            try:
+                socket.send_fds(self._control, [json.dumps(order).encode()], [theirs.fileno(), its.fileno()])
+            except OSError as error:
+                ours.close()
+                lifeline.close()
+                raise SandboxError(f"the sandbox's template has ended: {self._why()}") from error
+        return attach(ours, lifeline, limits, namespace=self.nested, clean=clean)
+
+    def close(self) -> None:
+        """End it, and with it all that it forked."""
+        self._control.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(0.2)
+        self.process.kill()
+        self.process.wait()
+        self._complaints.close()
+
+    def _ready(self) -> dict[str, Any]:
+        self._control.settimeout(READY_SECONDS)
+        try:
+            told = self._control.recv(4096)
+        except TimeoutError:
+            told = b""
+        if not told:
+            raise SandboxError(f"the sandbox does not start: {self._why()}")
+        self._control.settimeout(10.0)
+        answer: dict[str, Any] = json.loads(told)
+        return answer
+
+    def _why(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(1.0)
+        size = self._complaints.seek(0, os.SEEK_END)
+        self._complaints.seek(max(0, size - 500))
+        words = " ".join(self._complaints.read().decode(errors="replace").split())
+        return words or f"it said nothing and has exit status {self.process.poll()}"
+
+
+def attach(
+    ours: socket.socket, lifeline: Lifeline, limits: Limits, *, namespace: bool, clean: Callable[[], None]
+) -> Forked:
+    """The session on a socket of its own and a lifeline, as soon as process 1 says that it is ready.
+
+    Raises:
+        SandboxError: it does not start.
+    """
+    descriptor = ours.detach()
+    try:
+        root, scratch = lifeline.hello()
+    except SandboxError:
+        os.close(descriptor)
+        lifeline.close()
+        clean()
+        raise
+    channel = Channel(descriptor, descriptor)
+    return Forked(
+        channel, lifeline, root, scratch, limits, stored=namespace, namespace=namespace, clean=clean
+    )
+
+
+def numbers(limits: Limits) -> dict[str, int]:
+    """What the inside files need of the limits."""
+    return {
+        "memory_bytes": limits.memory_bytes,
+        "cpu_seconds": int(limits.cpu_seconds) + 1,
+        "open_files": limits.open_files,
+        "file_bytes": limits.file_bytes,
+        "processes": limits.processes,
+    }
