@@ -1,0 +1,122 @@
+"""What a run shows: a bar while it runs, a table at its end, and what needs a person."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from autograder.gradebook import Change
+    from autograder.job import Outcome
+
+LINES = 30
+"""Lines of a list before the rest is counted."""
+
+
+@dataclass
+class Tally:
+    """What became of a batch.
+
+    Attributes:
+        changes: what each write changed.
+        attention: who and why a person should look.
+        late: how many were handed in late.
+        waiting: how many have a written answer to be graded by hand.
+        problems: files that could not be taken in.
+    """
+
+    changes: "list[Change]" = field(default_factory=list)
+    attention: list[tuple[str, str, str]] = field(default_factory=list)
+    late: int = 0
+    flagged: int = 0
+    problems: tuple[str, ...] = ()
+    sandbox: str = ""
+
+    def add(self, change: "Change", outcome: "Outcome", *, late: bool) -> None:
+        """Count one submission."""
+        self.changes.append(change)
+        self.late += late
+        self.flagged += bool(outcome.flags)
+        self.sandbox = outcome.sandbox or self.sandbox
+        if outcome.failure:
+            self.attention.append((change.student, change.lab, f"not graded: {outcome.failure}"))
+        for flag in outcome.flags:
+            where = f"{flag.task}: " if flag.task else ""
+            self.attention.append((change.student, change.lab, f"{where}{flag.sentence}"))
+
+    def count(self, kind: str) -> int:
+        """How many submissions are new, changed, the same or failed."""
+        return sum(change.kind == kind for change in self.changes)
+
+    @property
+    def failed(self) -> int:
+        """What was not graded."""
+        return self.count("failed") + len(self.problems)
+
+    def figures(self) -> dict[str, int]:
+        """The table, by what is counted."""
+        return {
+            "graded": len(self.changes) - self.count("failed"),
+            "new": self.count("new"),
+            "changed": self.count("changed"),
+            "unchanged": self.count("same"),
+            "failed": self.failed,
+            "flagged": self.flagged,
+            "late": self.late,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, for a program."""
+        people = [dict(zip(("student", "lab", "why"), line, strict=True)) for line in self.attention]
+        rows = [{"student": one.student, "lab": one.lab, "kind": one.kind} for one in self.changes]
+        return self.figures() | {
+            "sandbox": self.sandbox,
+            "submissions": rows,
+            "attention": people,
+            "problems": list(self.problems),
+        }
+
+
+@contextlib.contextmanager
+def bar(title: str, total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr; call what it gives after each step."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda: progress.advance(task)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    """A table on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*columns, title=title or None, title_justify="left")
+    for row in rows:
+        # Text of students stays text, whatever marks it holds.
+        shown.add_row(*(Text(plain(value)) for value in row))
+    Console().print(shown)
+
+
+def plain(text: str) -> str:
+    """Text of others without what would move the cursor or colour the terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def summary(tally: Tally) -> None:
+    """The table of a batch, and what needs a person."""
+    figures = tally.figures()
+    table(list(figures), [[str(value) for value in figures.values()]])
+    if tally.sandbox == "none":
+        typer.echo("Graded without a sandbox; the gradebook says so.", err=True)
+    lines = [*tally.attention, *(("", "", problem) for problem in tally.problems)]
+    if lines:
+        table(("student", "lab", "needs a person"), lines[:LINES])
+    if len(lines) > LINES:
+        typer.echo(f"and {len(lines) - LINES} more (--json lists all)")

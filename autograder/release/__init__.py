@@ -1,0 +1,1 @@
+"""The bundle that goes to students: labs, package, data notes and environment, scanned for answers."""

@@ -1,0 +1,228 @@
+"""The ``autograder`` command: quick help, errors as sentences, and a class from its folder to the gradebook."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import cli_fakes
+import engine_fakes
+import nbformat
+import pytest
+from test_engine import fakes  # noqa: F401 - the fixture replaces the sandbox
+from typer.testing import CliRunner
+
+from autograder import engine, tasks
+from autograder import notebook as nb
+from autograder.cli import app, options
+from autograder.job import Flag, Outcome
+from efflab.cli import instructor
+
+LAB = "01-pruning"
+
+
+def run(*arguments, status=0, **more):
+    result = CliRunner().invoke(app, [str(one) for one in arguments], **more)
+    assert result.exit_code == status, result.output + repr(result.exception)
+    return result
+
+
+def test_help_lists_every_command_and_imports_nothing_large():
+    script = (
+        "import sys\nfrom autograder.cli import app\n"
+        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        "large = {'torch', 'numpy', 'jupytext', 'nbformat', 'nbgrader', 'distributed'} & set(sys.modules)\n"
+        "print('large:', sorted(large))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "large: []" in done.stdout
+    for command in (
+        "release",
+        "grade",
+        "regrade",
+        "feedback",
+        "export",
+        "report",
+        "serve",
+        "forget",
+        "doctor",
+    ):
+        assert f" {command} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "program", [["-m", "autograder"], ["-c", "from efflab.cli.instructor import main; main()"]]
+)
+def test_module_and_script_are_the_same_command(program, tmp_path):
+    done = subprocess.run(
+        [sys.executable, *program, "grade", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=options.ROOT if program[0] == "-m" else tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "FOLDER_OR_ZIP" in done.stdout
+
+
+def test_without_the_repository_the_script_says_where_it_is(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as end:
+        instructor.main()
+    assert end.value.code == 1
+    assert "pip install -e .[instructor]" in capsys.readouterr().err
+
+
+def test_completion_offers_the_labs():
+    done = subprocess.run(
+        [sys.executable, "-c", "from autograder.cli import app; app(prog_name='autograder')"],
+        env=os.environ
+        | {
+            "_AUTOGRADER_COMPLETE": "complete_bash",
+            "COMP_WORDS": "autograder grade --lab 01",
+            "COMP_CWORD": "3",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == [LAB]
+
+
+def test_mistakes_are_one_sentence_and_debug_shows_more(tmp_path):
+    for arguments, words in (
+        (["grade", "--course", tmp_path / "none"], "there is no course in"),
+        (["grade", "--lab", "99"], "no lab is called '99'"),
+        (["report", "--course", tmp_path / "none"], "there is no course in"),
+    ):
+        result = run(*arguments, status=1)
+        assert result.stderr.startswith("autograder: ")
+        assert words in result.stderr
+        assert result.stderr.count("\n") == 1
+        assert CliRunner().invoke(app, ["--debug", *map(str, arguments)]).exception is not None
+    assert run("grade", "--workers", "0", status=2).stdout == ""
+
+
+@pytest.fixture(scope="module")
+def solved():
+    """The solved lab as a student's file."""
+    lab = nb.find(options.ROOT, [LAB])[0]
+    source = nb.read(lab.source.read_text(encoding="utf-8"))
+    released = engine.released(LAB).notebook
+    answers = {nb.grade_id(cell): cell.source for cell in source.cells if nb.is_solution(cell)}
+    notebook = nbformat.from_dict(json.loads(nb.to_bytes(released)))
+    for cell in notebook.cells:
+        if nb.is_solution(cell):
+            cell.source = answers[nb.grade_id(cell)]
+    return notebook
+
+
+@pytest.fixture
+def handed_in(solved, tmp_path, monkeypatch):
+    """A folder of three: one good, one different, one that is no notebook."""
+    cli_fakes.install(monkeypatch)
+    other = nbformat.from_dict(json.loads(nb.to_bytes(solved)))
+    next(cell for cell in other.cells if nb.is_solution(cell)).source = "raise_ = 1"
+    for student, content in (("ada", nb.to_bytes(solved)), ("bob", nb.to_bytes(other)), ("eve", b"{broken")):
+        path = tmp_path / "in" / student / LAB / "pruning.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    return tmp_path / "in"
+
+
+def grader(points):
+    """A runner that gives the same share of every check's points to whoever defines the first function."""
+
+    def grade(job, checks, sandbox, *, progress=None):
+        good = not any("raise_" in cell.source for cell in job.cells)
+        scores = {}
+        for check in checks:
+            earned = check.points * points if good else 0.0
+            result = tasks.CheckResult(
+                check.name, check.words, earned, check.points, "" if good else "Not so."
+            )
+            scores.setdefault(check.task, []).append(result)
+        flags = () if good else (Flag("odd", "It is odd."),)
+        found = tuple(tasks.TaskScore(name, tuple(results)) for name, results in scores.items())
+        return Outcome("", job.lab, found, sandbox=sandbox.name, flags=flags)
+
+    return grade
+
+
+def test_a_folder_is_graded_once_and_a_broken_file_stops_nobody(handed_in, tmp_path, monkeypatch):
+    runner = sys.modules["autograder.sandbox.runner"]
+    monkeypatch.setattr(runner, "grade", grader(1.0))
+    course, dates = tmp_path / "course", tmp_path / "dates.csv"
+    dates.write_text(
+        f"lab,student,due\n{LAB},,2026-02-01T00:00:00+00:00\n{LAB},bob,2026-04-01T00:00:00+00:00\n"
+    )
+    arguments = ("--course", course, "--workers", "1", "--json")
+    first = run("grade", handed_in, "--deadlines", dates, *arguments, status=1)
+    found = json.loads(first.stdout)
+    assert {key: found[key] for key in ("graded", "new", "failed", "flagged", "late")} == {
+        "graded": 2,
+        "new": 2,
+        "failed": 1,
+        "flagged": 1,
+        "late": 2,
+    }
+    assert {line["student"] for line in found["attention"]} == {"bob", "eve"}
+    again = json.loads(run("grade", *arguments, status=1).stdout)
+    assert (again["unchanged"], again["changed"], again["failed"]) == (2, 0, 1)
+    assert (course / "submitted" / "ada" / LAB / "pruning.ipynb").is_file()
+    assert len(list((course / "backups").iterdir())) >= 1
+
+    monkeypatch.setattr(runner, "grade", grader(0.5))
+    kept = json.loads(run("grade", *arguments, status=1).stdout)
+    assert kept["unchanged"] == 2  # from the cache
+    shown = json.loads(run("regrade", "--force", *arguments, status=1).stdout)
+    moved = [line for line in shown["changes"] if line["task"]]
+    assert {line["student"] for line in moved} == {"ada"}
+    assert all(float(line["now"]) == float(line["before"]) / 2 for line in moved)
+    outcome = course / "outcomes" / LAB / "ada.json"
+    before = outcome.read_bytes()
+    asked = run("regrade", "--course", course, "--workers", "1", input="n\n", status=1)
+    assert "Nothing was written" in asked.stderr
+    assert outcome.read_bytes() == before
+    run("regrade", "--course", course, "--workers", "1", "--yes", status=1)
+    assert Outcome.from_json(outcome.read_text()).points == Outcome.from_json(before.decode()).points / 2
+
+
+def test_the_summary_shows_what_needs_a_person(handed_in, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["autograder.sandbox.runner"], "grade", grader(1.0))
+    shutil.rmtree(handed_in / "eve")
+    result = run("grade", handed_in, "--course", tmp_path / "course", "--workers", "1")
+    assert "It is odd." in result.stdout
+    assert "needs a person" in result.stdout
+    only = json.loads(
+        run("grade", "--course", tmp_path / "course", "--student", "ada", "--workers", "1", "--json").stdout
+    )
+    assert [one["student"] for one in only["submissions"]] == ["ada"]
+
+
+def test_an_interruption_keeps_what_is_done(handed_in, tmp_path, monkeypatch):
+    whole, seen = grader(1.0), []
+
+    def interrupted(job, checks, sandbox, *, progress=None):
+        seen.append(job)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return whole(job, checks, sandbox)
+
+    shutil.rmtree(handed_in / "eve")
+    runner, course = sys.modules["autograder.sandbox.runner"], tmp_path / "course"
+    monkeypatch.setattr(runner, "grade", interrupted)
+    stopped = run("grade", handed_in, "--course", course, "--workers", "1", status=130)
+    assert "interrupted" in stopped.stderr
+    assert [path.stem for path in (course / "outcomes" / LAB).iterdir()] == ["ada"]
+    monkeypatch.setattr(runner, "grade", whole)
+    resumed = json.loads(run("grade", "--course", course, "--workers", "1", "--json").stdout)
+    assert (resumed["unchanged"], resumed["new"]) == (1, 1)
+
+
+def test_no_sandbox_is_refused_and_control_characters_stay_out_of_the_terminal():
+    from autograder.cli import show
+
+    assert show.plain("a\x1b[2Jb\n\u202e") == "a [2Jb  "
+    assert engine_fakes.choose(None).name == "fake"
