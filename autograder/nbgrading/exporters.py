@@ -1,10 +1,12 @@
 """How nbgrader's converters read and write notebooks in a course folder."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters import Exporter, NotebookExporter
 from nbformat import NotebookNode
+from sqlalchemy.exc import SAWarning
 
 from autograder import notebook as notebooks
 from autograder.gradebook import Course, labs, open_book
@@ -26,6 +28,11 @@ class Rebuilding(NotebookExporter):
     The converter goes from submitted to autograded, and then over autograded once more. The first time the rebuilt notebook
     is only laid there; the second time, from the same submitted file, it is graded and saved.
     """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        # The converter makes the parts of a submission before it adds them to its session; the scores are right.
+        warnings.filterwarnings("ignore", r"Object of type <\w+> not in session", SAWarning)
 
     def from_filename(self, filename: str, resources: Any = None, **_: Any) -> Any:
         """Rebuild the submission that the converter is at."""

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
+from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder.cli import batch
 from autograder.gradebook import Course, labs, open_book
@@ -13,7 +13,7 @@ from autograder.nbgrading import reading
 Converted = tuple[NotebookNode, dict[str, Any]]
 
 
-class Grade(Preprocessor):
+class Grade(NbGraderPreprocessor):
     """Run a submission in the sandbox and its checks outside of it, or take what is known already."""
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Converted:
@@ -22,7 +22,7 @@ class Grade(Preprocessor):
         return nb, resources
 
 
-class Save(Preprocessor):
+class Save(NbGraderPreprocessor):
     """Write the outcome into the gradebook, and make the notebook that the formgrader shows."""
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Converted:  # noqa: ARG002 - nbconvert's form
