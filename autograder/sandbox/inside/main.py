@@ -39,7 +39,10 @@ def warm(modules: list[str]) -> Any:
         # The first cell would pay for what IPython and torch prepare at their first use.
         made.run("1", 100)
         made.reset(new_session=True)  # type: ignore[no-untyped-call]  # IPython's own gap
-        torch.zeros(1)
+        # An optimiser's first step imports most of torch's compiler. No backward: its threads would not survive a fork.
+        weight = torch.nn.Parameter(torch.zeros(1))
+        weight.grad = torch.zeros(1)
+        torch.optim.SGD([weight], lr=0.1).step()
     gc.collect()
     gc.freeze()
     return made, worker.serve
