@@ -34,6 +34,13 @@ _CELLS = """
 SELECT cell.name, grade_cells.max_score FROM grade_cells
 JOIN base_cell AS cell ON cell.id = grade_cells.id JOIN notebook ON notebook.id = cell.notebook_id
 WHERE notebook.assignment_id = (SELECT id FROM assignment WHERE name = :lab) ORDER BY cell.rowid"""
+_COMMENTS = """
+SELECT cell.name, comment.manual_comment FROM comment
+JOIN base_cell AS cell ON cell.id = comment.cell_id
+JOIN submitted_notebook AS notebook ON notebook.id = comment.notebook_id
+JOIN submitted_assignment AS submission ON submission.id = notebook.assignment_id
+WHERE submission.student_id = :student AND comment.manual_comment <> ''
+  AND submission.assignment_id = (SELECT id FROM assignment WHERE name = :lab)"""
 
 Scores = dict[str, tuple[float | None, float]]
 
@@ -118,3 +125,9 @@ def _score(grade: Any) -> float | None:
 
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def comments(course: Course, lab: str, student: str) -> dict[str, str]:
+    """What a person wrote beside a student's cells, by the cell's grade id."""
+    with reading(course) as database:
+        return {row[0]: row[1] for row in database.execute(_COMMENTS, {"lab": lab, "student": student})}

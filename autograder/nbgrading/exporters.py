@@ -30,7 +30,7 @@ class Rebuilding(NotebookExporter):
     """
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(**settings)  # type: ignore[no-untyped-call]  # nbconvert's own gap
         # The converter makes the parts of a submission before it adds them to its session; the scores are right.
         warnings.filterwarnings("ignore", r"Object of type <\w+> not in session", SAWarning)
 

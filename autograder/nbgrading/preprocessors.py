@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
-from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Bool
 
 from autograder.cli import batch
 from autograder.gradebook import Course, labs, open_book
@@ -13,8 +14,10 @@ from autograder.nbgrading import reading
 Converted = tuple[NotebookNode, dict[str, Any]]
 
 
-class Grade(NbGraderPreprocessor):
+class Grade(Preprocessor):
     """Run a submission in the sandbox and its checks outside of it, or take what is known already."""
+
+    enabled = Bool(default_value=True).tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Converted:
         """Put the outcome beside the submission."""
@@ -22,8 +25,10 @@ class Grade(NbGraderPreprocessor):
         return nb, resources
 
 
-class Save(NbGraderPreprocessor):
+class Save(Preprocessor):
     """Write the outcome into the gradebook, and make the notebook that the formgrader shows."""
+
+    enabled = Bool(default_value=True).tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Converted:  # noqa: ARG002 - nbconvert's form
         """Save what `Grade` found."""
