@@ -1,5 +1,6 @@
 """The sandbox by bubblewrap: a read-only system, no network, one namespace a submission, forked from a warm template."""
 
+import os
 import shutil
 import site
 import sys
@@ -68,7 +69,8 @@ def command(
         SCRATCH,
     ]
     if scratch_bytes:
-        words += ["--size", str(scratch_bytes), "--tmpfs", "/dev/shm"]  # noqa: S108 - the sandbox's own
+        shared = str(scratch_bytes // 4)
+        words += ["--size", shared, "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108 - the sandbox's own
     words += ["--symlink", f"{SCRATCH[1:]}/tmp", "/tmp"]  # noqa: S108 - as above
     words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
     return [*words, "--", sys.executable, "-s", "-P", f"{LIBRARY}/autograder/sandbox/inside/main.py"]
@@ -146,7 +148,7 @@ def _interpreter() -> Iterator[str]:
     kept: list[str] = []
     for folder in sorted(folders):
         inside = any(_below(Path(folder), Path(above)) for above in ["/usr", *kept])
-        if Path(folder).is_dir() and not inside:
+        if os.path.isdir(folder) and not inside:  # noqa: PTH112 - False where it may not be seen
             kept.append(folder)
     yield from kept
 

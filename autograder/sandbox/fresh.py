@@ -29,6 +29,7 @@ def fresh(job: Job, stage: Path, data: Path | None, *, root: bool) -> Forked:
     mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     order = {
         "nested": False,
+        "detached": False,
         "filtered": True,
         "scratch": line.SCRATCH,
         "limits": numbers(job.limits),
@@ -58,4 +59,4 @@ def fresh(job: Job, stage: Path, data: Path | None, *, root: bool) -> Forked:
         process.kill()
         process.wait()
 
-    return attach(ours, Lifeline(mine), job.limits, namespace=False, clean=clean)
+    return attach(ours, Lifeline(mine), job.limits, namespace=False, stored=True, clean=clean)

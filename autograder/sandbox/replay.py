@@ -10,6 +10,7 @@ from autograder.job import Cell, CellOutcome, Flag, Job
 from autograder.sandbox import Sandbox, outputs
 from autograder.sandbox.channel import Broken, ChannelError, Late
 from autograder.sandbox.conversation import Answer, Conversation
+from autograder.sandbox.errors import SandboxError
 from autograder.sandbox.session import Session
 from autograder.wire import WireError, decode
 
@@ -127,8 +128,14 @@ class Process:
         left = max(1.0, limits.cpu_seconds - self._cpu)
         self._session = self._sandbox.start(replace(self._job, limits=replace(limits, cpu_seconds=left)))
         self._talk = Conversation(self._session.channel)
-        with contextlib.suppress(Lost):
+        try:
             self._ask("files", dict(self._job.data), seconds=_FILES_SECONDS)
+        except Lost as lost:
+            if lost.status == "skipped":
+                raise
+            # No student code has run yet, so this is no fault of the submission.
+            raise SandboxError(f"the sandbox's process {lost.reason} before anything ran in it") from lost
+        with contextlib.suppress(Lost):
             for cell in list(self._good):
                 self._replay(cell)
 

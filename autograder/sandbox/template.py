@@ -79,6 +79,7 @@ class Template:
         """
         order = {
             "nested": self.nested,
+            "detached": True,
             "filtered": filtered,
             "scratch": scratch,
             "limits": numbers(limits),
@@ -94,7 +95,7 @@ class Template:
                 ours.close()
                 lifeline.close()
                 raise SandboxError(f"the sandbox's template has ended: {self._why()}") from error
-        return attach(ours, lifeline, limits, namespace=self.nested, clean=clean)
+        return attach(ours, lifeline, limits, namespace=self.nested, stored=self.nested, clean=clean)
 
     def close(self) -> None:
         """End it, and with it all that it forked."""
@@ -127,7 +128,13 @@ class Template:
 
 
 def attach(
-    ours: socket.socket, lifeline: Lifeline, limits: Limits, *, namespace: bool, clean: Callable[[], None]
+    ours: socket.socket,
+    lifeline: Lifeline,
+    limits: Limits,
+    *,
+    namespace: bool,
+    stored: bool,
+    clean: Callable[[], None],
 ) -> Forked:
     """The session on a socket of its own and a lifeline, as soon as process 1 says that it is ready.
 
@@ -143,9 +150,7 @@ def attach(
         clean()
         raise
     channel = Channel(descriptor, descriptor)
-    return Forked(
-        channel, lifeline, root, scratch, limits, stored=namespace, namespace=namespace, clean=clean
-    )
+    return Forked(channel, lifeline, root, scratch, limits, stored=stored, namespace=namespace, clean=clean)
 
 
 def numbers(limits: Limits) -> dict[str, int]:

@@ -5,6 +5,7 @@ worker below it runs the student's code. Process 1 holds a second socket to the 
 everything in its namespace with it, when the grader closes that or when the worker ends.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -133,7 +134,8 @@ def begin(order: dict[str, Any], line: list[int], lifeline: socket.socket) -> No
     """Everything from the fork on; returns in the worker alone.
 
     Args:
-        order: ``nested`` (namespaces of its own), ``scratch`` (an existing folder to use if not nested), ``limits``.
+        order: ``nested`` (namespaces of its own), ``detached`` (leave the template), ``filtered`` (`harmless`),
+            ``scratch`` (an existing folder to use if not nested), ``limits``.
         line: the channel's descriptors.
         lifeline: the second socket.
     """
@@ -142,9 +144,10 @@ def begin(order: dict[str, Any], line: list[int], lifeline: socket.socket) -> No
     try:
         if nested:
             unshare()
-        if os.fork():
+        if order["detached"] and os.fork():
             os._exit(0)
-        os.setsid()
+        with contextlib.suppress(PermissionError):
+            os.setsid()  # it may lead a session already
         _quiet()
         _keep_only([*line, lifeline.fileno()])
         _prepare(order, nested=nested)
@@ -178,6 +181,7 @@ def _split(order: dict[str, Any], line: list[int], lifeline: socket.socket) -> N
     lifeline.close()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     _LIBC.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent and not order["nested"]:
         os._exit(1)
