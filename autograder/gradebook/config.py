@@ -14,7 +14,9 @@ c.CourseDirectory.submitted_directory = "submitted"
 c.CourseDirectory.autograded_directory = "autograded"
 c.CourseDirectory.feedback_directory = "feedback"
 c.CourseDirectory.db_url = "sqlite:///" + os.path.join(c.CourseDirectory.root, "gradebook.db")
-c.CourseDirectory.ignore = [".*", "__pycache__", "*.pyc", "*.py", "*.md", "*.pt", "*.safetensors", "feedback"]
+# Not laid beside the autograded notebook, from where the formgrader would serve it.
+c.CourseDirectory.ignore = [".*", "__pycache__", "*.py*", "*.md", "*.pt", "*.safetensors", "feedback"]
+c.CourseDirectory.ignore += ["*.htm*", "*.xhtml", "*.xml", "*.svg", "*.js", "*.pdf"]
 
 # Submissions are read defensively, rebuilt from the released lab, run in the sandbox and checked outside of it: the same
 # path as `autograder grade`. The sandbox has its own deadlines, so that Execute.timeout has no effect.

@@ -8,10 +8,19 @@ _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _LISTS = frozenset({"dd", "dl", "dt", "li", "ol", "ul"})
 _TABLES = frozenset({"caption", "table", "tbody", "td", "th", "thead", "tr"})
 _WORDS = frozenset({"a", "abbr", "b", "code", "del", "em", "i", "kbd", "s", "strong", "sub", "sup"})
-_ATTRIBUTES = {"a": ["href", "title"], "code": ["class"], "div": ["class"], "span": ["class"]}
+_WEB = ("http://", "https://", "mailto:")
+
+
+def _kept(tag: str, name: str, value: str) -> bool:
+    """Whether an attribute stays; a link leads away, never to what lies on the instructor's own server."""
+    if tag == "a" and name == "href":
+        return value.lower().startswith(_WEB)
+    return name == "class" and tag in {"code", "div", "span"}
+
+
 _CLEANER = Cleaner(
     tags=_STRUCTURE | _HEADINGS | _LISTS | _TABLES | _WORDS,
-    attributes=_ATTRIBUTES,
+    attributes=_kept,
     protocols=frozenset({"http", "https", "mailto"}),
 )
 
