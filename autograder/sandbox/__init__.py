@@ -65,8 +65,12 @@ def choose(
         raise SandboxError("the sandbox 'none' protects from nothing; give --i-trust-this-code to use it")
     if name == "bwrap":
         return _bubblewrap(data, notice)
-    if name in {"container", "none"}:
-        raise SandboxError(f"the sandbox {name!r} is not here yet")
+    if name == "container":
+        return _container(data)
+    if name == "none":
+        from autograder.sandbox.plain import PlainSandbox  # noqa: PLC0415 - as below
+
+        return PlainSandbox(data)
     raise SandboxError(f"a sandbox is one of {', '.join(NAMES)}; got {name!r}")
 
 
@@ -76,11 +80,19 @@ def _bubblewrap(data: Path | None, notice: Callable[[str], None] | None) -> Sand
     return BwrapSandbox(data, notice=notice)
 
 
+def _container(data: Path | None) -> Sandbox:
+    from autograder.sandbox.container import ContainerSandbox  # noqa: PLC0415 - as above
+
+    return ContainerSandbox(data)
+
+
 def _safest(data: Path | None, notice: Callable[[str], None] | None) -> Sandbox:
-    from autograder.sandbox import bwrap  # noqa: PLC0415 - as above
+    from autograder.sandbox import bwrap, container  # noqa: PLC0415 - as above
 
     if bwrap.works():
         return _bubblewrap(data, notice)
+    if container.works():
+        return _container(data)
     raise SandboxError(
         "no sandbox works here: install bubblewrap (Debian: apt-get install bubblewrap), docker or podman"
     )

@@ -77,7 +77,7 @@ class BwrapSandbox:
         for key in list(self._templates):
             self._drop(key)
         while self._stages:
-            shutil.rmtree(self._stages.popitem()[1], ignore_errors=True)
+            staging.remove(self._stages.popitem()[1])
 
     def _template(self, job: Job) -> Template | None:
         key = self._key(job)
@@ -115,7 +115,7 @@ class BwrapSandbox:
             "modules": imports.modules(job.cells, job.forbidden),
             "nested": True,
         }
-        return Template(command, settings, os.environ)
+        return Template(command, settings, line.OUTSIDE)
 
     def _stage(self, forbidden: tuple[str, ...]) -> Path:
         if forbidden not in self._stages:

@@ -33,6 +33,10 @@ ENVIRONMENT = {
 """All that student code finds in its environment."""
 
 
+OUTSIDE = {"PATH": "/usr/bin:/bin"}
+"""Bubblewrap's own environment, which a process in the sandbox may be able to read."""
+
+
 def command(
     stage: Path, *, root: bool, data: Path | None = None, scratch_bytes: int | None = None
 ) -> list[str]:

@@ -1,7 +1,6 @@
 """One bubblewrap for one submission, for systems where namespaces cannot be nested."""
 
 import json
-import os
 import socket
 import subprocess
 from pathlib import Path
@@ -52,7 +51,7 @@ def fresh(job: Job, stage: Path, data: Path | None, *, root: bool) -> Forked:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=[theirs.fileno(), its.fileno()],
-            env=dict(os.environ),
+            env=dict(line.OUTSIDE),
         )
 
     def clean() -> None:

@@ -2,11 +2,13 @@
 
 import compileall
 import contextlib
+import fcntl
 import json
 import os
 import py_compile
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +19,9 @@ from autograder.sandbox.errors import SandboxError
 
 LIBRARY = "library"
 _HERE = Path(__file__).parent
+_PREFIX = "efflab-sandbox-"
+_YOUNG_SECONDS = 60.0
+_held: dict[Path, int | None] = {}
 _SKIPPED = ("__pycache__", "*.pyc", ".*")
 
 
@@ -32,8 +37,10 @@ def stage(forbidden: Sequence[str]) -> Path:
     Raises:
         SandboxError: a forbidden name is no module of efflab.
     """
-    folder = Path(tempfile.mkdtemp(prefix="efflab-sandbox-"))
+    _sweep()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     folder.chmod(0o755)
+    _held[folder] = _lock(folder)
     library = folder / LIBRARY
     shutil.copytree(
         Path(efflab.__file__).parent, library / "efflab", ignore=shutil.ignore_patterns(*_SKIPPED)
@@ -55,6 +62,37 @@ def stage(forbidden: Sequence[str]) -> Path:
         # Readable for the sandbox's user, whatever the grader's umask is.
         path.chmod(0o755 if path.is_dir() else 0o644)
     return folder
+
+
+def remove(folder: Path) -> None:
+    """Remove what `stage` made."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if (held := _held.pop(folder, None)) is not None:
+        os.close(held)
+
+
+def _lock(folder: Path) -> int | None:
+    """A descriptor that keeps others from sweeping the folder away; None if another has it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _sweep() -> None:
+    """Remove what graders that were killed have left."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            # A folder that was made this minute may not be locked yet.
+            old = (
+                time.time() - folder.stat().st_mtime > _YOUNG_SECONDS and folder.stat().st_uid == os.geteuid()
+            )
+            if old and (descriptor := _lock(folder)) is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(descriptor)
 
 
 def _only_json(_folder: str, names: list[str]) -> list[str]:

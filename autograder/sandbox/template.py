@@ -82,7 +82,8 @@ class Template:
             "detached": True,
             "filtered": filtered,
             "scratch": scratch,
-            "limits": numbers(limits),
+            # Without a namespace the kernel would count all that the user runs.
+            "limits": numbers(limits) | ({} if self.nested else {"processes": 0}),
             "environment": dict(environment),
         }
         ours, theirs = socket.socketpair()

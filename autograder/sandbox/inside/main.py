@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import warnings
 from typing import Any
 
@@ -77,6 +78,9 @@ def run(
     try:
         if lifeline is not None:
             isolate.begin(order, line, lifeline)
+        else:
+            line = isolate.alone(order, line)
+        tempfile.tempdir = None
         os.environ.update(order["environment"])
         serve(Line(line[0], line[-1]), made)
         code = 0
