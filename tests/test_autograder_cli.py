@@ -1,14 +1,14 @@
 """The ``autograder`` command: quick help, errors as sentences, and a class from its folder to the gradebook."""
 
+import copy
 import json
 import os
 import shutil
 import subprocess
 import sys
 
-import cli_fakes
 import engine_fakes
-import nbformat
+
 import pytest
 from test_engine import fakes  # noqa: F401 - the fixture replaces the sandbox
 from typer.testing import CliRunner
@@ -111,7 +111,7 @@ def solved():
     source = nb.read(lab.source.read_text(encoding="utf-8"))
     released = engine.released(LAB).notebook
     answers = {nb.grade_id(cell): cell.source for cell in source.cells if nb.is_solution(cell)}
-    notebook = nbformat.from_dict(json.loads(nb.to_bytes(released)))
+    notebook = copy.deepcopy(released)
     for cell in notebook.cells:
         if nb.is_solution(cell):
             cell.source = answers[nb.grade_id(cell)]
@@ -119,15 +119,15 @@ def solved():
 
 
 @pytest.fixture
-def handed_in(solved, tmp_path, monkeypatch):
+def handed_in(solved, tmp_path):
     """A folder of three: one good, one different, one that is no notebook."""
-    cli_fakes.install(monkeypatch)
-    other = nbformat.from_dict(json.loads(nb.to_bytes(solved)))
+    other = copy.deepcopy(solved)
     next(cell for cell in other.cells if nb.is_solution(cell)).source = "raise_ = 1"
     for student, content in (("ada", nb.to_bytes(solved)), ("bob", nb.to_bytes(other)), ("eve", b"{broken")):
         path = tmp_path / "in" / student / LAB / "pruning.ipynb"
         path.parent.mkdir(parents=True)
         path.write_bytes(content)
+        path.with_name("timestamp.txt").write_text("2026-03-01 12:00:00 UTC")
     return tmp_path / "in"
 
 

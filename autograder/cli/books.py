@@ -51,7 +51,7 @@ def export(
 ) -> None:
     """Write the marks as a table for a spreadsheet or a learning platform."""
     from autograder import exports, gradebook
-    from autograder.cli import batch
+    from autograder.engine import batch
 
     opened = options.open_course(course)
     chosen = options.labs(lab)

@@ -12,7 +12,7 @@ from efflab.errors import EfflabError
 
 if TYPE_CHECKING:
     from autograder import notebook as nb
-    from autograder.cli import batch
+    from autograder.engine import batch
     from autograder.gradebook import Book, Course
 
 
@@ -43,7 +43,7 @@ def grade(
     as_json: Json = False,
 ) -> None:
     """Take submissions in, grade them in a sandbox and write the gradebook; what did not change is not graded again."""
-    from autograder.cli import batch
+    from autograder.engine import batch
     from autograder.gradebook import open_book
 
     chosen = options.labs(lab)
@@ -53,11 +53,11 @@ def grade(
     with open_book(opened) as book:
         _keep_tables(opened, roster, deadlines)
         people = batch.People(opened)
-        problems = _take_in(opened, sources or [], chosen, people, student)
+        problems, remarks = _take_in(opened, sources or [], chosen, people, student)
         found = batch.submitted(opened, chosen, student)
         if not found and not problems:
             raise EfflabError(f"there is nothing to grade in {opened.submitted}")
-        tally = show.Tally(problems=tuple(problems))
+        tally = show.Tally(problems=tuple(problems), attention=remarks)
         _write(book, found, people, settings, tally)
     if as_json:
         print_json(tally.as_json())
@@ -87,24 +87,25 @@ def _take_in(
     labs: "Sequence[nb.Lab]",
     people: "batch.People",
     student: str | None,
-) -> list[str]:
+) -> tuple[list[str], list[tuple[str, str, str]]]:
     """Collect into ``submitted/``; the last attempt of each student counts.
 
     Returns:
-        What could not be taken in, a sentence each.
+        What could not be taken in, a sentence each; and what a person may want to know of what was.
     """
     from autograder import collecting
 
-    attempts, problems = [], []
+    attempts: list[collecting.Attempt] = []
+    problems: list[str] = []
     for source in sources:
         name = labs[0].name if len(labs) == 1 else None
         found = collecting.collect(source, labs=labs, roster=people.roster, lab=name)
         attempts += found.attempts
         problems += found.problems
     wanted = [one for one in collecting.last(attempts) if student in {None, one.student}]
-    if wanted:
-        collecting.store(wanted, course.submitted)
-    return problems
+    collecting.store(wanted, course.submitted)
+    remarks = [(one.student, one.lab, remark) for one in wanted for remark in one.notes]
+    return problems, remarks
 
 
 def _write(
@@ -115,7 +116,7 @@ def _write(
     tally: show.Tally,
 ) -> None:
     """Grade and write one after the other, so that an interruption keeps what is done."""
-    from autograder.cli import batch
+    from autograder.engine import batch
     from autograder.engine.cache import Cache
 
     book.backup()

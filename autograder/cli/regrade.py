@@ -28,8 +28,8 @@ def regrade(
     as_json: Json = False,
 ) -> None:
     """Grade again with the checks as they are now; whose points change and why is shown before anything is written."""
-    from autograder.cli import batch
     from autograder.cli.grade import prepare
+    from autograder.engine import batch
     from autograder.gradebook import open_book
 
     opened = options.open_course(course)
@@ -58,7 +58,7 @@ def regrade(
 
 
 def _compare(book: "Book", found: Sequence[Any], people: Any, settings: Any) -> "list[tuple[Entry, Change]]":
-    from autograder.cli import batch
+    from autograder.engine import batch
     from autograder.engine.cache import Cache
 
     secret = book.course.secret_key()

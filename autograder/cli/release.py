@@ -24,8 +24,8 @@ def release(
 ) -> None:
     """Check that labs/ is what its sources give, bring the labs into the gradebook, and make the students' bundle."""
     from autograder import build
-    from autograder.cli import batch
     from autograder.cli.grade import prepare
+    from autograder.engine import batch
     from autograder.gradebook import open_book
     from autograder.release import branch as branches
     from autograder.release import bundle, folder, zipped

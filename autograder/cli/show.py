@@ -52,8 +52,9 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        """What was not graded."""
-        return self.count("failed") + len(self.problems)
+        """What was not graded; who is only missing in the roster was."""
+        left_out = [problem for problem in self.problems if "is taken in as" not in problem]
+        return self.count("failed") + len(left_out)
 
     def figures(self) -> dict[str, int]:
         """The table, by what is counted."""

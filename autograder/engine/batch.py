@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from autograder import engine, rebuild
+from autograder import deadlines, engine, rebuild, roster
 from autograder import notebook as nb
 from autograder.engine import run
 from autograder.engine.cache import Cache
@@ -147,8 +147,6 @@ class People:
     """Names and due dates, from the course's two tables where they are filled in."""
 
     def __init__(self, course: Course) -> None:
-        from autograder import deadlines, roster
-
         self.roster = roster.read(course.roster) if _filled(course.roster) else None
         self.deadlines = deadlines.read(course.deadlines) if _filled(course.deadlines) else None
         students = self.roster.students if self.roster else ()

@@ -1,0 +1,156 @@
+"""The report of a lab: what is put together, and its short form for the terminal."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import typer
+
+from autograder import engine, rebuild
+from autograder import notebook as nb
+from autograder.engine import batch
+from autograder.gradebook import Course
+from autograder.job import Outcome
+from autograder.report import references, similarity, statistics
+from autograder.report.similarity import Pair, Piece
+from autograder.report.statistics import TaskStatistics
+from autograder.report.trees import features
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What there is to say of a lab.
+
+    Attributes:
+        lab: its name.
+        submissions: how many were handed in.
+        graded: how many have points.
+        tasks: statistics.
+        alike: pairs of alike submissions.
+        copied: submissions that are alike to the solution or to `efflab`'s source.
+        flags: student, task and sentence of everything that grading flagged.
+        code: the students' code by id and task, for the page.
+        unreadable: students whose file could not be read.
+    """
+
+    lab: str
+    submissions: int
+    graded: int
+    tasks: tuple[TaskStatistics, ...]
+    alike: tuple[Pair, ...]
+    copied: tuple[Pair, ...]
+    flags: tuple[tuple[str, str, str], ...]
+    unreadable: tuple[str, ...] = ()
+    code: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything but the code, for a program."""
+        plain = dataclasses.asdict(dataclasses.replace(self, code={}))
+        del plain["code"]
+        plain["groups"] = [list(group) for group in similarity.groups(self.alike)]
+        return plain
+
+
+def lab(course: Course, one: nb.Lab) -> Overview | None:
+    """The report of a lab; None if nothing was handed in.
+
+    Args:
+        course: the course; only read.
+        one: the lab.
+    """
+    found = batch.submitted(course, [one])
+    if not found:
+        return None
+    code, unreadable = _code(found)
+    pieces = _pieces(code)
+    outcomes = _outcomes(course, one.name)
+    starter = references.starter(one.name)
+    return Overview(
+        lab=one.name,
+        submissions=len(found),
+        graded=sum(not outcome.failure for outcome in outcomes.values()),
+        tasks=statistics.tasks(list(outcomes.values())),
+        alike=tuple(similarity.among(pieces, starter)),
+        copied=tuple(similarity.against(pieces, references.pieces(one.name), starter)),
+        flags=tuple(
+            (student, flag.task, flag.sentence)
+            for student, outcome in outcomes.items()
+            for flag in outcome.flags
+        ),
+        unreadable=tuple(unreadable),
+        code=code,
+    )
+
+
+def _code(found: Sequence[batch.Submission]) -> tuple[dict[tuple[str, str], str], list[str]]:
+    """The students' code by id and task, and those whose file cannot be read."""
+    code: dict[tuple[str, str], str] = {}
+    unreadable = []
+    for submission in found:
+        released = engine.released(submission.lab.name).notebook
+        try:
+            rebuilt = rebuild.rebuild(submission.path.read_bytes(), released).notebook
+            cells = rebuild.cells(rebuilt, released)
+        except Exception:  # noqa: BLE001 - one submission never stops the report
+            unreadable.append(submission.student)
+            continue
+        for cell in cells:
+            if cell.origin == "student":
+                key = (submission.student, cell.task)
+                code[key] = f"{code[key]}\n\n{cell.source}" if key in code else cell.source
+    return code, unreadable
+
+
+def _pieces(code: dict[tuple[str, str], str]) -> list[Piece]:
+    """A piece a task, and one of everything, since code can be moved from task to task."""
+    pieces = [Piece(student, task, _cell_features(text)) for (student, task), text in code.items() if task]
+    whole: dict[str, frozenset[tuple[str, ...]]] = {}
+    for (student, _), text in code.items():
+        whole[student] = whole.get(student, frozenset()) | _cell_features(text)
+    return pieces + [Piece(student, "", found) for student, found in whole.items()]
+
+
+def _cell_features(text: str) -> frozenset[tuple[str, ...]]:
+    """The features of joined cells; if one of them cannot be parsed, of the others."""
+    return features(text) or frozenset[tuple[str, ...]]().union(*map(features, text.split("\n\n\n")))
+
+
+def _outcomes(course: Course, name: str) -> dict[str, Outcome]:
+    found = {}
+    for path in sorted((course.outcomes / name).glob("*.json")):
+        try:
+            found[path.stem] = Outcome.from_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # damaged: grading writes it again
+    return found
+
+
+def show(one: Overview) -> None:
+    """The report on the terminal."""
+    from autograder.cli import show as shown  # noqa: PLC0415 - the command's own tables
+
+    typer.echo(f"{one.lab}: {one.submissions} submissions, {one.graded} graded")
+    rows = [
+        (
+            task.task,
+            f"{task.mean:.2f}",
+            f"{task.median:g}",
+            f"{task.max_points:g}",
+            ", ".join(f"{check.name} {check.share:.0%}" for check in task.failed[:3]),
+        )
+        for task in one.tasks
+    ]
+    if rows:
+        shown.table(("task", "mean", "median", "of", "failed most"), rows)
+    pairs = [
+        (pair.task or "all", pair.first, pair.second, f"{pair.share:.0%}")
+        for pair in (*one.alike, *one.copied)
+    ]
+    if pairs:
+        shown.table(("task", "student", "alike to", "share"), pairs[: shown.LINES], title="alike")
+    if len(pairs) > shown.LINES:
+        typer.echo(f"and {len(pairs) - shown.LINES} more pairs (-o report.html shows the groups)")
+    if one.flags:
+        shown.table(("student", "task", "flagged"), one.flags[: shown.LINES])
+    typer.echo("Nothing here changed a score.")
