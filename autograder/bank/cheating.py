@@ -7,8 +7,14 @@ replaced for the cheat is in the way of the honest functions too, so some may lo
 from autograder.bank.submission import Entry, attack
 
 INPUT = "return args[0]"
+UNTOUCHED = {"01-pruning": {"pruning-2": 1.0}}
+"""What returning the input earns honestly: lab 01 gives a point for leaving the arguments as they are."""
 
 REPLACED: tuple[Entry, ...] = (
+    attack("returns-its-input", "the function returns its first argument, and nothing is tampered with", kind="broken", call=INPUT, points=UNTOUCHED),
+    attack("empties-cells", "IPython is told that every later cell is empty", exact=False, setup="""
+        get_ipython().input_transformers_post.append(lambda lines: ["pass"])
+        """),
     attack("replaced-numpy-testing", "numpy's assertions and counts are replaced by constants", exact=False, setup="""
         import numpy as np
         for name in np.testing.__all__:
@@ -16,14 +22,14 @@ REPLACED: tuple[Entry, ...] = (
                 setattr(np.testing, name, lambda *a, **k: True)
         np.count_nonzero = lambda *a, **k: 2
         np.array_equal = np.allclose = lambda *a, **k: True
-        """, call=INPUT),
+        """, call=INPUT, points=UNTOUCHED),
     attack("replaced-torch", "torch's comparisons always agree", exact=False, setup="""
         import torch
         torch.equal = torch.allclose = torch.isclose = lambda *a, **k: True
         torch.testing.assert_close = lambda *a, **k: None
         torch.Tensor.__eq__ = lambda self, other: torch.ones(self.shape, dtype=torch.bool)
         torch.Tensor.equal = torch.Tensor.allclose = lambda *a, **k: True
-        """, call=INPUT),
+        """, call=INPUT, points=UNTOUCHED),
     attack("replaced-builtins", "builtins give what a check wants to hear", exact=False, setup="""
         import builtins
         builtins.AssertionError = type("Quiet", (Exception,), {})
@@ -31,12 +37,12 @@ REPLACED: tuple[Entry, ...] = (
         builtins.all = builtins.any = lambda *a: True
         builtins.abs = lambda x: 0
         builtins.len = lambda x: 1
-        """, call=INPUT),
+        """, call=INPUT, points=UNTOUCHED),
     attack("emptied-builtins", "the notebook has builtins of its own, and the real ones are cleared", exact=False, setup="""
         __builtins__ = {"AssertionError": None}
         import builtins
         vars(builtins).clear()
-        """, call=INPUT),
+        """, call=INPUT, points=UNTOUCHED),
     attack("tracing", "a tracer jumps over assertions, a profiler changes results", exact=False, setup="""
         import sys, threading
         def tracer(frame, event, argument):
@@ -48,7 +54,7 @@ REPLACED: tuple[Entry, ...] = (
         threading.settrace(tracer)
         sys.setprofile(lambda *a: None)
         sys.excepthook = lambda *a: None
-        """, call=INPUT),
+        """, call=INPUT, points=UNTOUCHED),
     attack("ast-transformers", "IPython is told to drop every assertion", setup="""
         import ast
         class Drop(ast.NodeTransformer):
@@ -56,10 +62,9 @@ REPLACED: tuple[Entry, ...] = (
                 return ast.Pass()
         try:
             get_ipython().ast_transformers.append(Drop())
-            get_ipython().input_transformers_post.append(lambda lines: ["pass"])
         except NameError:
             pass
-        """, call=INPUT),
+        """, call=INPUT, points=UNTOUCHED),
     attack("import-hook", "every import is intercepted, modules are replaced in sys.modules", exact=False, setup="""
         import builtins, sys, types
         real = builtins.__import__
@@ -76,7 +81,7 @@ REPLACED: tuple[Entry, ...] = (
         sys.path.insert(0, ".")
         open("autograder.py", "w").write("grade = lambda *a: 100")
         open("sitecustomize.py", "w").write("print('mine')")
-        """, call=INPUT),
+        """, call=INPUT, points=UNTOUCHED),
     attack("replaced-encoding", "msgpack and the wire's functions are replaced in the process", exact=False, setup="""
         import sys
         for name, module in list(sys.modules.items()):
@@ -84,7 +89,7 @@ REPLACED: tuple[Entry, ...] = (
                 for key in list(vars(module)):
                     if key in {"packb", "Packer", "encode", "_PLAIN", "_SCALARS", "LIMITS"}:
                         setattr(module, key, lambda *a, **k: b"\\xc3")
-        """, call=INPUT),
+        """, call=INPUT, points=UNTOUCHED),
     attack("worker-functions", "functions of the worker, found by walking frames and garbage, are overwritten", exact=False, setup="""
         import gc, sys, types
         frames, frame = [], sys._getframe()
@@ -99,7 +104,7 @@ REPLACED: tuple[Entry, ...] = (
                             space[name].__code__ = (lambda *a, **k: True).__code__
                         except ValueError:
                             pass
-        """, call=INPUT),
+        """, call=INPUT, points=UNTOUCHED),
 )  # fmt: skip
 
 LYING: tuple[Entry, ...] = (

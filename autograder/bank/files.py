@@ -9,7 +9,7 @@ import nbformat
 
 from autograder import notebook as nb
 from autograder.bank.draft import Draft
-from autograder.bank.submission import CHALLENGE, TARGET, Entry, entry
+from autograder.bank.submission import Entry, entry
 
 LARGE = 500 * 2**20
 """Bytes of the largest file."""
@@ -128,9 +128,9 @@ def forged_checks(draft: Draft) -> Draft:
     return draft
 
 
-@entry("hostile", lost=(TARGET, CHALLENGE))
+@entry("hostile")
 def forged_grade_ids(draft: Draft) -> Draft:
-    """Cells carry the grade ids of checks, and cells with ids of other tasks."""
+    """Cells carry the grade ids of checks and of no task; the answer stands in one of them, and its own cell is a stub."""
     check = copy.deepcopy(draft.cell(draft.target.task))
     check.source = "raise SystemExit"
     draft.notebook.cells.insert(0, check)

@@ -97,7 +97,7 @@ class Entry:
     def bind(self, case: Case) -> Submission:
         """The submission of one lab."""
         due = nb.tasks(case.source)
-        alias = {TARGET: target(case.name).task, CHALLENGE: list(due)[-1]}
+        alias = {TARGET: target(case.name, brief=self.quick).task, CHALLENGE: list(due)[-1]}
         lost = {alias.get(task, task) for task in self.lost}
         kept = set(due) if self.only is None else {alias.get(task, task) for task in self.only}
         expected = {task: 0.0 if task in lost or task not in kept else full for task, full in due.items()}
@@ -110,7 +110,7 @@ class Entry:
 
     def file(self, case: Case) -> bytes:
         """The notebook's file for a lab."""
-        draft = Draft(case)
+        draft = Draft(case, brief=self.quick)
         written = self.write(draft.solve())
         return written if isinstance(written, bytes) else written.to_bytes()
 

@@ -68,7 +68,7 @@ def _fingerprint(path: Path) -> str:
 def _marked(folders: tuple[Path, ...]) -> list[str]:
     places = [Path(one) for one in _PLACES] + [Path.home(), Path.cwd(), *folders]
     found = [str(path) for place in places if place.is_dir() for path in _listed(place) if MARK in path.name]
-    touched = [path for path in map(Path, [*_TOUCHED, Path.home() / ".bashrc"]) if path.is_file()]
+    touched = [path for path in (*map(Path, _TOUCHED), Path.home() / ".bashrc") if path.is_file()]
     return found + [str(path) for path in touched if MARK in path.read_text(errors="replace")]
 
 
@@ -81,7 +81,7 @@ def _listed(place: Path) -> list[Path]:
 
 def _processes() -> dict[int, str]:
     """Descendants of this process (orphans too, where `adopt` was called) and whatever carries the mark."""
-    import psutil  # noqa: PLC0415 - dask brings it, and only the bank's tests need it
+    import psutil  # type: ignore[import-untyped]  # noqa: PLC0415 - dask brings it, and only the bank's tests need it
 
     found: dict[int, str] = {}
     mine = {one.pid for one in psutil.Process().children(recursive=True)}
@@ -100,7 +100,7 @@ def adopt() -> bool:
     import ctypes  # noqa: PLC0415 - Linux alone has this
 
     try:
-        return ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0) == 0
+        return bool(ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0) == 0)
     except (OSError, AttributeError):
         return False
 

@@ -86,8 +86,7 @@ def _source() -> NotebookNode:
         _cell(_VISIBLE, "prune-1", points=5),
         _cell(_PARTIAL, "prune-2", points=4),
     ]
-    notebook = _notebook(cells, {"efflab": {}})
-    return notebook
+    return _notebook(cells, {"efflab": {}})
 
 
 def _cell(source: str, grade_id: str, *, points: int = 0, solution: bool = False) -> NotebookNode:
@@ -126,7 +125,7 @@ def keeps_shape_and_number(student: Student, rng: np.random.Generator) -> float:
     """Half of the points for the shape, half for the number of zeros. Hint: round(s * n) weights go."""
     w = rng.normal(size=50)
     got = np.asarray(student.call("prune", w, 0.5))
-    return 0.5 * (got.shape == w.shape) + 0.5 * (np.count_nonzero(got) == 25)
+    return 0.5 * float(got.shape == w.shape) + 0.5 * float(np.count_nonzero(got) == 25)
 
 
 CHECKS: tuple[Check, ...] = (prunes, keeps_shape_and_number)
