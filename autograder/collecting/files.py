@@ -4,6 +4,7 @@ Only names are looked at first; a file is read when it is wanted, and never more
 names that lead out of the folder, encrypted or damaged entries and bombs are a sentence each, and all else goes on.
 """
 
+import contextlib
 import io
 import os
 import stat
@@ -161,21 +162,32 @@ class _Reader(io.BufferedReader):
         return super().read(size)
 
 
+@contextlib.contextmanager
 def archive(
     stream: io.RawIOBase | io.BytesIO, parts: tuple[str, ...], level: int, report: Report
-) -> list[File]:
-    """The files of a zip.
+) -> Iterator[list[File]]:
+    """Open a zip.
 
     Args:
-        stream: the zip; it stays open as long as a file of it may be read.
+        stream: the zip, closed at the end.
         parts: where it lies.
         level: in how many zips its files lie.
         report: takes a sentence for each entry that cannot be used.
 
+    Yields:
+        Its files, which can be read until the block ends.
+
     Raises:
         Unusable: it is no zip, or lists too many files.
     """
-    reader = _Reader(stream)
+    with _Reader(stream) as reader, _opened(reader) as opened:
+        entries = opened.infolist()
+        if len(entries) > MAX_FILES:
+            raise Unusable(f"lists {len(entries)} files; at most {MAX_FILES} are read")
+        yield [file for info in entries if (file := _member(opened, info, parts, level, report))]
+
+
+def _opened(reader: _Reader) -> zipfile.ZipFile:
     try:
         opened = zipfile.ZipFile(reader)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError) as error:
@@ -183,9 +195,7 @@ def archive(
             error if isinstance(error, Unusable) else Unusable(f"is no zip that can be read ({error})")
         ) from None
     reader.opening = False
-    if len(opened.infolist()) > MAX_FILES:
-        raise Unusable(f"lists {len(opened.infolist())} files; at most {MAX_FILES} are read")
-    return [file for info in opened.infolist() if (file := _member(opened, info, parts, level, report))]
+    return opened
 
 
 def _member(

@@ -113,11 +113,11 @@ class Gathering:
         self._inside(raw, file.parts, file.level + 1)
 
     def _archive(self, path: Path, parts: Parts, level: int) -> None:
-        with path.open("rb", buffering=0) as stream:
-            self._inside(stream, parts, level)
+        self._inside(path.open("rb", buffering=0), parts, level)
 
     def _inside(self, stream: io.RawIOBase | io.BytesIO, parts: Parts, level: int) -> None:
-        self._gather(files.archive(stream, parts, level, self.problems.append))
+        with files.archive(stream, parts, level, self.problems.append) as found:
+            self._gather(found)
 
     def _spend(self, size: int) -> None:
         self._left -= size

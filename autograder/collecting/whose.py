@@ -62,8 +62,9 @@ def claim(parts: Sequence[str], labs: Sequence[nb.Lab]) -> Claim:
             return found
     names = {lab.name for lab in labs}
     for above, part in itertools.pairwise(parts[:-1]):
-        if _bare(part) in names:
-            return Claim(((above, KINDS),), above)
+        if _bare(part) in names and _is_student(above, labs):
+            called = (above, *_in_name(_bare(parts[-1]), labs))
+            return Claim(tuple((name, KINDS) for name in called), above)
     return _plain(parts, labs)
 
 
