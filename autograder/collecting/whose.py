@@ -17,7 +17,7 @@ from datetime import datetime
 
 from autograder import notebook as nb
 from autograder.collecting.attempts import read_time
-from autograder.roster import KINDS, is_id
+from autograder.roster import KINDS
 
 _CANVAS = re.compile(
     r"(?:(?P<name>\w{1,200}?)_)??(?:(?P<late>LATE)_)?(?:(?P<user>\d{1,20})|(?P<anon>anon_\w{1,40}?))_(?P<file>\d{1,20})_.+"
@@ -100,13 +100,16 @@ def _attempt(part: str) -> Claim | None:
 
 
 def _plain(parts: Sequence[str], labs: Sequence[nb.Lab]) -> Claim:
-    """The nearest folder that is no lab's or a place's, else the file's name without the lab's, else the outermost."""
-    folders = [part for part in map(_bare, parts[-2::-1]) if _is_student(part, labs)]
-    outermost = [part for part in folders if part == _bare(parts[0])]
-    inner = [part for part in folders if part not in outermost]
-    names = [*inner, *_in_name(_bare(parts[-1]), labs), *outermost]
-    usable = [name for name in names if is_id(name)]
-    return Claim(tuple((name, KINDS) for name in names), (usable or [*names, ""])[0])
+    """The nearest folder that is no lab's or a place's, else the file's name without the lab's.
+
+    The source's own name stands last, and only for files that lie directly in it: it may hold a whole class, and nobody in
+    it may be taken for another.
+    """
+    folders = [part for part in map(_bare, parts[-2:0:-1]) if _is_student(part, labs)]
+    names = [*folders, *_in_name(_bare(parts[-1]), labs)]
+    if len(parts) == 2 and _is_student(_bare(parts[0]), labs):
+        names.append(_bare(parts[0]))
+    return Claim(tuple((name, KINDS) for name in names), names[0] if names else "")
 
 
 def _bare(part: str) -> str:
