@@ -20,7 +20,11 @@ def outcome(failing=(), lab=LAB, **more):
     for check in tasks.load(lab.split("-", 1)[1]):
         bad = failing == "all" or check.name in failing
         result = CheckResult(
-            check.name, check.words, 0.0 if bad else check.points, check.points, "That is wrong." if bad else ""
+            check.name,
+            check.words,
+            0.0 if bad else check.points,
+            check.points,
+            "That is wrong." if bad else "",
         )
         found.setdefault(check.task, []).append(result)
     scores = tuple(TaskScore(task, tuple(results)) for task, results in found.items())

@@ -7,6 +7,7 @@ import sys
 from datetime import timedelta
 
 import pytest
+from gradebook_fakes import LAB, WHEN, entry, notebook, outcome
 
 from autograder import notebook as nb
 from autograder.build import ROOT
@@ -14,7 +15,6 @@ from autograder.gradebook import Course, labs, open_book
 from autograder.gradebook.table import reading
 from autograder.job import Flag, Outcome
 from efflab.errors import EfflabError
-from gradebook_fakes import LAB, WHEN, entry, notebook, outcome
 
 LAB_SOURCES = nb.find(ROOT)
 ANSWER = "pruning-1-explain"
@@ -240,7 +240,7 @@ def test_a_submission_that_could_not_be_read_is_no_earned_zero(book, course):
     failed = Outcome("", LAB, (), failure="The file is no JSON.")
     change = book.write(entry(outcome=failed, rebuilt=None))
     assert (change.kind, change.failure) == ("failed", "The file is no JSON.")
-    assert {mark for mark in marks(course).values()} == {(None, None, 1)}
+    assert set(marks(course).values()) == {(None, None, 1)}
     assert set(comments(course).values()) == {"Not graded: The file is no JSON."}
     assert "The file is no JSON" in (course.autograded / "ada" / LAB / "pruning.ipynb").read_text()
     assert book.write(entry()).kind == "changed"
@@ -424,7 +424,7 @@ def test_a_removed_cell_with_points_by_hand_is_not_dropped_unasked(book, course,
     by_hand(course, ANSWER, 2.0, "Good.")
     before = everything(course)
     changed_lab(monkeypatch, without(ANSWER))
-    with pytest.raises(EfflabError, match="pruning-1-explain.*2 scores or comments.*discard_manual"):
+    with pytest.raises(EfflabError, match=r"pruning-1-explain.*2 scores or comments.*discard_manual"):
         book.prepare(LAB_SOURCES)
     assert everything(course) == before
     book.prepare(LAB_SOURCES, discard_manual=True)

@@ -135,11 +135,11 @@ def _command(course: Course, port: int) -> list[str]:
         "allow_root": "True",
         "answer_yes": "True",
         "terminals_enabled": "False",
+        "authorizer_class": "autograder.gradebook.closed.Closed",
         "log_level": "WARN",
     }
     options = [f"--ServerApp.{name}={value}" for name, value in settings.items()]
-    # No kernel is allowed, so that nothing a student wrote can be run from here.
-    return [sys.executable, "-m", "jupyter_server", *options, "--KernelSpecManager.allowed_kernelspecs=none"]
+    return [sys.executable, "-m", "jupyter_server", *options]
 
 
 def _environment(folder: Path, token: str) -> dict[str, str]:

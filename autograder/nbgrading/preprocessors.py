@@ -6,7 +6,7 @@ from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from traitlets import Bool
 
-from autograder.cli import batch
+from autograder.engine import batch
 from autograder.gradebook import Course, labs, open_book
 from autograder.gradebook.autograded import autograded
 from autograder.nbgrading import reading

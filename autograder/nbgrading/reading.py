@@ -3,8 +3,8 @@
 import dataclasses
 
 from autograder import engine
-from autograder.cli import batch
-from autograder.cli.batch import Submission, Work
+from autograder.engine import batch
+from autograder.engine.batch import Submission, Work
 from autograder.gradebook import Course, labs
 from autograder.job import Outcome
 
