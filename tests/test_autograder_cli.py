@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import engine_fakes
-
 import pytest
 from test_engine import fakes  # noqa: F401 - the fixture replaces the sandbox
 from typer.testing import CliRunner

@@ -1,14 +1,20 @@
 """What is done with a graded course: feedback, exports, the formgrader, and forgetting a student."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from autograder.cli import options, show
 from efflab.cli.output import note
 from efflab.errors import EfflabError
+
+if TYPE_CHECKING:
+    from autograder import notebook as nb
+    from autograder.gradebook import Course
+    from autograder.job import Outcome
 
 
 class Format(StrEnum):
@@ -25,26 +31,41 @@ def feedback(
     course: options.CourseFolder = options.DEFAULT,
 ) -> None:
     """Write a page of feedback for each graded submission; no check's source is in it."""
+    from autograder.build import LeakError
     from autograder.feedback import write
 
     opened = options.open_course(course)
-    graded = [
-        (one, file.stem)
-        for one in options.labs(lab)
-        for file in sorted((opened.outcomes / one.name).glob("*.json"))
-        if student in {None, file.stem}
-    ]
+    graded = _graded(opened, options.labs(lab), student)
     if not graded:
         raise EfflabError(f"nothing is graded yet in {opened.root}")
+    problems = []
     with show.bar("feedback", len(graded)) as step:
         for one, name in graded:
-            write(opened, one, name)
+            try:
+                write(opened, one, name)
+            except (EfflabError, LeakError) as error:  # one page never stops the others
+                problems.append((name, one.name, " ".join(str(error).split())))
             step()
-    typer.echo(f"{len(graded)} pages in {opened.feedback}")
+    typer.echo(f"{len(graded) - len(problems)} pages in {opened.feedback}")
+    if problems:
+        show.table(("student", "lab", "no page was written"), problems)
+        raise typer.Exit(1)
+
+
+def _graded(course: "Course", labs: "Sequence[nb.Lab]", student: str | None) -> "list[tuple[nb.Lab, str]]":
+    """The labs and students with an outcome."""
+    return [
+        (one, file.stem)
+        for one in labs
+        for file in sorted((course.outcomes / one.name).glob("*.json"))
+        if student in {None, file.stem}
+    ]
 
 
 def export(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The file to write; for gradescope a folder or a zip.")
+    ],
     form: Annotated[Format, typer.Option("--format", help="Who shall read it.")] = Format.csv,
     lab: options.Lab = None,
     course: options.CourseFolder = options.DEFAULT,
@@ -54,12 +75,29 @@ def export(
     from autograder.engine import batch
 
     opened = options.open_course(course)
-    chosen = options.labs(lab)
+    # Asked for by name, a lab that is not in the gradebook is a mistake; else it is just not there yet.
+    chosen = [one for one in options.labs(lab) if lab or (opened.release / one.name).is_dir()]
     rows = [row for one in chosen for row in gradebook.rows(opened, one.name)]
     if not rows:
         raise EfflabError(f"nothing is graded yet in {opened.root}")
-    written = exports.write(form.value, rows, output, roster=batch.People(opened).roster)
+    outcomes = {
+        (one.name, name): found
+        for one, name in _graded(opened, chosen, None)
+        if (found := _outcome(opened, one, name))
+    }
+    roster = batch.People(opened).roster
+    written = exports.write(form.value, rows, output, roster=roster, outcomes=outcomes)
     typer.echo(f"{len(rows)} rows in {written}")
+
+
+def _outcome(course: "Course", lab: "nb.Lab", student: str) -> "Outcome | None":
+    """What grading gave; None where its file is damaged."""
+    from autograder.job import Outcome
+
+    try:
+        return Outcome.from_json((course.outcomes / lab.name / f"{student}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def serve(
@@ -85,5 +123,11 @@ def forget(
     if not yes and not typer.confirm(f"Delete all work and marks of {student} from {opened.root}?"):
         note("Nothing was deleted.")
         raise typer.Exit(1)
-    gradebook.forget(opened, student)
-    typer.echo(f"{student} is forgotten.")
+    done = gradebook.forget(opened, student)
+    typer.echo(
+        f"{len(done.removed)} files, folders and databases held something of {student}; it is deleted."
+    )
+    if done.remains:
+        typer.echo("These are yours and stay; look whether they name the student:")
+    for path in done.remains:
+        typer.echo(f"  {path}")

@@ -46,7 +46,7 @@ def regrade(
         settings = batch.Settings(workers, scheduler, sandbox, trust, force)
         pairs = _compare(book, found, people, settings)
         _show([change for _, change in pairs], as_json=as_json)
-        moved = [entry for entry, change in pairs if change.kind != "same"]
+        moved = [entry for entry, change in pairs if change.tasks or change.other or change.kind == "new"]
         if moved and not dry_run and (yes or typer.confirm(f"Write these {len(moved)}?")):
             for entry in moved:
                 book.write(entry)

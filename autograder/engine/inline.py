@@ -72,12 +72,17 @@ def outcome(
     return result
 
 
-def open_sandbox(name: str | None, *, trusted: bool) -> Any:
+def open_sandbox(name: str | None, *, trusted: bool, notice: Progress | None = None) -> Any:
     """A sandbox by its name, a context that closes it.
+
+    Args:
+        name: None for the safest that works here.
+        trusted: whether the code may run without one.
+        notice: told of what makes grading slower here.
 
     Raises:
         EfflabError: it does not work here, or is not allowed.
     """
     from autograder import sandbox as sandboxes  # noqa: PLC0415 - a fake takes its place in tests
 
-    return sandboxes.choose(name, trusted=trusted)
+    return sandboxes.choose(name, trusted=trusted, notice=notice)

@@ -82,7 +82,7 @@ def grade_all(
     """
     if workers is not None and workers < 1:
         raise EfflabError(f"workers must be at least 1, got {workers}")
-    with inline.open_sandbox(sandbox, trusted=trusted) as opened:
+    with inline.open_sandbox(sandbox, trusted=trusted, notice=progress) as opened:
         settings = Settings(opened.name, workers, scheduler or "", trusted)
         known, waiting = _sort(jobs, settings.sandbox, None if force else cache)
         yield from known
