@@ -31,9 +31,13 @@ def seed(secret: str, lab: str, cells: Iterable[Cell]) -> str:
         secret: the course's own.
         lab: the lab's name.
         cells: what is run.
+
+    Returns:
+        Two parts with a dot between: the course's and lab's, which checks may share, and the submission's.
     """
     work = digest([lab, *([cell.origin, cell.task, cell.source] for cell in cells)])
-    return hmac.new(secret.encode(), work.encode(), hashlib.sha256).hexdigest()
+    parts = (hmac.new(secret.encode(), part.encode(), hashlib.sha256).hexdigest() for part in (lab, work))
+    return ".".join(parts)
 
 
 def variant(course: str, lab: str, student: str) -> str:
