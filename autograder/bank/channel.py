@@ -177,7 +177,8 @@ BREAKING: tuple[Entry, ...] = (
                 write_all(frame(b"\\x93\\xc0\\xc0\\xc0"))
                 time.sleep(0.01)
         return None
-        """, exact=False),
+        """,
+        exact=False, exact=False),
     attack("replaces-outputs", "stdout, stderr and displayhook are replaced by objects that raise, or print for ever", setup="""
         import sys
         class Evil:
@@ -191,7 +192,8 @@ BREAKING: tuple[Entry, ...] = (
         sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = Evil()
         sys.displayhook = sys.excepthook = lambda *a: sys.exit(1)
         """, call="return None", lost=(TARGET, CHALLENGE), exact=False),
-    attack("redefines-the-lab", "the lab's functions are put on a namespace that answers every name", exact=False, setup="", after="""
+    attack("redefines-the-lab", "the lab's functions are put on a namespace that answers every name", exact=False,
+        points={"01-pruning": {"pruning-2": 1.0}}, setup="", after="""
         import gc
         class Everything(dict):
             def __missing__(self, key):

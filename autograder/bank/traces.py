@@ -88,7 +88,10 @@ def _processes() -> dict[int, str]:
     for process in psutil.process_iter():
         try:
             words = " ".join(process.cmdline()) or process.name()
-            if process.pid != os.getpid() and (process.pid in mine or MARK in words):
+            own = (
+                process.pid in mine and "resource_tracker" not in words
+            )  # Python's own, which leaves with this process
+            if process.pid != os.getpid() and (own or MARK in words):
                 found[process.pid] = f"{process.status()} {words}"[:300]
         except psutil.Error:
             continue
