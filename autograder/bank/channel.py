@@ -169,7 +169,7 @@ BREAKING: tuple[Entry, ...] = (
         for number in descriptors():
             threading.Thread(target=drink, args=(number,), daemon=True).start()
         return None
-        """),
+        """, exact=False),
     _channel("shares-the-channel", "a child of the function keeps the channel and answers in its place", """
         import time
         if os.fork() == 0:
@@ -178,7 +178,7 @@ BREAKING: tuple[Entry, ...] = (
                 time.sleep(0.01)
         return None
         """,
-        exact=False, exact=False),
+        exact=False),
     attack("replaces-outputs", "stdout, stderr and displayhook are replaced by objects that raise, or print for ever", setup="""
         import sys
         class Evil:
