@@ -128,6 +128,19 @@ class TestCanvas:
         assert found.attempts[0].timestamp is None and "late" in found.attempts[0].notes[0]
         assert [b"third" in one.notebook for one in collecting.last(found.attempts)] == [False, True]
 
+    def test_who_handed_in_no_notebook(self, tmp_path):
+        files = {
+            "lovelaceada_101_1_work.pdf": b"",
+            "noetheremmy_102_2_x.py": b"",
+            "noetheremmy_102_3_pruning.ipynb": PRUNING,
+        }
+        pack(tmp_path / "s.zip", files)
+        found = collect(tmp_path / "s.zip")
+        assert who(found) == [("emmy", "01-pruning")]
+        assert found.problems == (
+            "s.zip/lovelaceada_101_1_work.pdf is no notebook, and no other file of 101 is one.",
+        )
+
     def test_the_name_where_the_number_is_not_known(self, tmp_path):
         people = roster.Roster((roster.Student("ada", "Ada", "Lovelace"),))
         pack(tmp_path / "s.zip", {"lovelaceada_7_8_pruning.ipynb": PRUNING})
@@ -330,6 +343,12 @@ class TestStore:
         assert path.read_bytes() == b"two"
         (again,) = collect(tmp_path, roster=None, lab="01-pruning").attempts
         assert (again.student, again.timestamp) == ("ada", second.timestamp)
+
+    def test_a_later_file_without_a_time_counts(self):
+        first = Attempt("ada", "01-pruning", b"one", moment(2026, 1, 1), "a")
+        second = Attempt("ada", "01-pruning", b"two", None, "b")
+        assert collecting.last([first, second]) == [second]
+        assert collecting.last([second, first]) == [first]
 
     def test_a_time_that_nbgrader_reads(self, tmp_path):
         from nbgrader.utils import parse_utc

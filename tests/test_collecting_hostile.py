@@ -10,7 +10,7 @@ import pytest
 from test_collecting import LABS, PRUNING, collect, fill, notebook, pack, packed, who
 
 from autograder import collecting
-from autograder.collecting import files, whose
+from autograder.collecting import archives, files, whose
 from efflab.errors import EfflabError
 
 HONEST = [("emmy", "01-pruning")]
@@ -266,7 +266,7 @@ def test_hostile_metadata_beside_notebooks(tmp_path):
 
 def test_reading_stops_at_the_limit_whatever_the_entry_claims():
     raw = packed({"a.ipynb": os.urandom(5000)})
-    with files.archive(io.BytesIO(raw), ("s.zip",), 1, print) as (file,):
+    with archives.archive(io.BytesIO(raw), ("s.zip",), 1, print) as (file,):
         assert len(file.load(5000)) == 5000
         with pytest.raises(files.Unusable, match="at most"):
             file.load(4999)

@@ -231,10 +231,20 @@ def test_everything_deleted():
 
 def test_edited_checks_and_given_cells_change_nothing():
     notebook = student(toy_1="pass")
-    notebook.cells[1].source = "import math\nimport os"
+    notebook.cells[1].source = "import math\nmath.pi = 3"
     result = built(notebook)
+    assert result.notebook == RELEASED
     assert kinds(result) == ["edited-check", "edited-given"]
     assert any("'import math'" in note and "new cell" in note for note in result.notes)
+
+
+def test_imports_in_a_given_cell_are_kept():
+    notebook = student()
+    notebook.cells[1].source = "import os.path as p\nimport math\nfrom re import (\n    sub)\nmath.pi = 3"
+    result = built(notebook)
+    assert sources(result.notebook)[1:3] == ["import math", "import os.path as p"]
+    assert result.notebook.cells[2].metadata == {"efflab": {"origin": "student"}}
+    assert "is imported after it" in result.notes[0]
 
 
 def test_measuring_cells_may_be_played_with():

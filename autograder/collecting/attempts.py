@@ -9,7 +9,6 @@ from autograder.roster import is_id
 from efflab.errors import EfflabError
 from efflab.files import write_atomic
 
-_EPOCH = datetime.min.replace(tzinfo=UTC)
 TIMESTAMP = "timestamp.txt"
 
 
@@ -50,18 +49,18 @@ class Collected:
 def last(attempts: Iterable[Attempt]) -> list[Attempt]:
     """Of every student and lab the attempt that counts: the latest, and of equal ones the last.
 
-    An attempt without a time counts only where none has one.
+    Where one of two says no time, the later in order counts: platforms number files even where they give no times.
     """
     counts: dict[tuple[str, str], Attempt] = {}
     for attempt in attempts:
         key = (attempt.student, attempt.lab)
-        if key not in counts or _time(attempt) >= _time(counts[key]):
+        if key not in counts or not _later(counts[key], attempt):
             counts[key] = attempt
     return list(counts.values())
 
 
-def _time(attempt: Attempt) -> datetime:
-    return attempt.timestamp or _EPOCH
+def _later(one: Attempt, other: Attempt) -> bool:
+    return one.timestamp is not None and other.timestamp is not None and one.timestamp > other.timestamp
 
 
 def store(attempts: Iterable[Attempt], course_submitted: Path) -> list[Path]:

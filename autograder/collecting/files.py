@@ -1,15 +1,11 @@
-"""Files of a folder or of a zip, seen alike and trusted in nothing.
+"""Files of a folder, seen and not read: like those of a zip (`autograder.collecting.archives`), trusted in nothing.
 
-Only names are looked at first; a file is read when it is wanted, and never more of it than is allowed. Links, devices,
-names that lead out of the folder, encrypted or damaged entries and bombs are a sentence each, and all else goes on.
+Only names are looked at first; a file is read when it is wanted, and never more of it than is allowed. Links and devices
+are a sentence each, and all else goes on.
 """
 
-import contextlib
-import io
 import os
 import stat
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,10 +14,6 @@ from efflab.errors import EfflabError
 
 MAX_FILES = 20_000
 MAX_DEPTH = 12
-MAX_DIRECTORY = 4 * 2**20  # bytes of a zip's list of names; a class of 1000 takes a tenth of it
-MAX_RATIO = 250
-_MAX_NAME = 500
-_FREE_RATIO = 2**20  # below this many bytes no ratio is a bomb
 _IGNORED = frozenset({"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"})
 _READ_ONLY = (
     os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -126,19 +118,25 @@ def _load(path: Path, limit: int) -> bytes:
             if not stat.S_ISREG(shape.st_mode):
                 raise Unusable("is no plain file")
             if shape.st_size > limit:
-                raise _too_large(shape.st_size, limit)
-            return _bounded(stream.read(limit + 1), limit)
+                raise too_large(shape.st_size, limit)
+            return bounded(stream.read(limit + 1), limit)
     except OSError as error:
         raise Unusable(f"cannot be read: {error.strerror}") from None
 
 
-def _bounded(data: bytes, limit: int) -> bytes:
+def bounded(data: bytes, limit: int) -> bytes:
+    """The same bytes.
+
+    Raises:
+        Unusable: they are more than the limit.
+    """
     if len(data) > limit:
-        raise _too_large(len(data), limit)
+        raise too_large(len(data), limit)
     return data
 
 
-def _too_large(size: int, limit: int) -> Unusable:
+def too_large(size: int, limit: int) -> Unusable:
+    """What is said of a file above the limit."""
     least = "more than " if size == limit + 1 else ""
     return Unusable(
         f"has {least}{size / 2**20:.1f} MiB; at most {limit / 2**20:.0f} MiB are read (a notebook shrinks when its "
@@ -149,126 +147,3 @@ def _too_large(size: int, limit: int) -> Unusable:
 def ignored(name: str) -> bool:
     """Whether a name is an editor's or a system's own."""
     return name.startswith(".") or name in _IGNORED
-
-
-class _Reader(io.BufferedReader):
-    """Refuses to read a zip's list of names where it is huge, before anything is built from it."""
-
-    opening = True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if self.opening and size is not None and size > MAX_DIRECTORY:
-            raise Unusable("lists far more files than a class hands in")
-        return super().read(size)
-
-
-@contextlib.contextmanager
-def archive(
-    stream: io.RawIOBase | io.BytesIO, parts: tuple[str, ...], level: int, report: Report
-) -> Iterator[list[File]]:
-    """Open a zip.
-
-    Args:
-        stream: the zip, closed at the end.
-        parts: where it lies.
-        level: in how many zips its files lie.
-        report: takes a sentence for each entry that cannot be used.
-
-    Yields:
-        Its files, which can be read until the block ends.
-
-    Raises:
-        Unusable: it is no zip, or lists too many files.
-    """
-    with _Reader(stream) as reader, _opened(reader) as opened:
-        entries = opened.infolist()
-        if len(entries) > MAX_FILES:
-            raise Unusable(f"lists {len(entries)} files; at most {MAX_FILES} are read")
-        yield [file for info in entries if (file := _member(opened, info, parts, level, report))]
-
-
-def _opened(reader: _Reader) -> zipfile.ZipFile:
-    try:
-        opened = zipfile.ZipFile(reader)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError) as error:
-        raise (
-            error if isinstance(error, Unusable) else Unusable(f"is no zip that can be read ({error})")
-        ) from None
-    reader.opening = False
-    return opened
-
-
-def _member(
-    opened: zipfile.ZipFile, info: zipfile.ZipInfo, parts: tuple[str, ...], level: int, report: Report
-) -> File | None:
-    names = tuple(name for name in _decoded(info).replace("\\", "/").split("/") if name not in {"", "."})
-    where = shown("/".join((*parts, *names)))
-    if info.is_dir():
-        if names and names[-1].lower().endswith(".ipynb"):
-            report(f"{where} is a folder, no notebook.")
-        return None
-    if not names or (any(map(ignored, names)) and ".." not in names):
-        return None
-    if reason := _refused(info, names, len(parts)):
-        report(f"{where} {reason} and was left out.")
-        return None
-    return File((*parts, *names), _modified(info), level, lambda limit: _unpack(opened, info, limit))
-
-
-def _decoded(info: zipfile.ZipInfo) -> str:
-    """The name; without the mark for UTF-8 most programs write UTF-8 all the same."""
-    if info.flag_bits & 0x800:
-        return info.filename
-    try:
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
-
-
-def _refused(info: zipfile.ZipInfo, names: tuple[str, ...], above: int) -> str:
-    """Why an entry is not looked at, or an empty text."""
-    raw = _decoded(info)
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if ".." in names or raw.startswith(("/", "\\")) or ":" in names[0]:
-        return "has a name that leads out of its folder"
-    if kind not in {0, stat.S_IFREG}:
-        return "is a symbolic link or no plain file"
-    if info.flag_bits & 0x1:
-        return "is encrypted"
-    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        return "is packed in a way that is not read"
-    if len(raw) > _MAX_NAME or above + len(names) > MAX_DEPTH:
-        return "has a name that is too long"
-    return ""
-
-
-def _modified(info: zipfile.ZipInfo) -> float:
-    """The order of the entries' times is all that is asked, so that the zone does not matter."""
-    return float(
-        sum(
-            part * scale
-            for part, scale in zip(info.date_time, (32140800, 2678400, 86400, 3600, 60, 1), strict=True)
-        )
-    )
-
-
-def _unpack(opened: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
-    if info.file_size > limit:
-        raise _too_large(info.file_size, limit)
-    most = min(limit, max(_FREE_RATIO, MAX_RATIO * info.compress_size))
-    try:
-        with opened.open(info) as stream:
-            data = stream.read(most + 1)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        RuntimeError,
-        NotImplementedError,
-        EOFError,
-        OSError,
-        ValueError,
-    ) as error:
-        raise Unusable(f"is damaged ({str(error)[:200]})") from None
-    if most < limit and len(data) > most:
-        raise Unusable(f"unpacks to more than {MAX_RATIO} times its size, as no notebook does")
-    return _bounded(data, limit)

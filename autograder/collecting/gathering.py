@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from autograder import notebook as nb
-from autograder.collecting import files, gradescope, manifests
+from autograder.collecting import archives, files, gradescope, manifests
 from autograder.collecting.attempts import TIMESTAMP, Attempt, read_time
 from autograder.collecting.files import File, Unusable
 from autograder.collecting.which import Elsewhere, which
@@ -42,6 +42,8 @@ class Gathering:
         self._claims: dict[Parts, tuple[Claim, ...]] = {}
         self._stamps: dict[Parts, str] = {}
         self._manifests: dict[Parts, manifests.Manifest] = {}
+        self._with_notebook: set[str] = set()
+        self._without: dict[str, str] = {}
         self._left = MAX_TOTAL
 
     def source(self, path: Path) -> None:
@@ -62,6 +64,11 @@ class Gathering:
                 self._archive(path, (path.name,), 1)
             except Unusable as error:
                 raise EfflabError(f"{path} {error}; expected a folder, a zip or a notebook") from None
+        for own, name in self._without.items():
+            if own not in self._with_notebook:
+                self.problems.append(
+                    f"{name} is no notebook, and no other file of {files.shown(own)} is one."
+                )
         if not self.attempts and not self.problems:
             self.problems.append(f"{path} holds no notebook.")
 
@@ -69,6 +76,7 @@ class Gathering:
         for file in found:
             self._look_beside(file)
         for file in sorted(found, key=self._order):
+            self._count(file)
             try:
                 if file.suffix == ".ipynb":
                     self._notebook(file)
@@ -78,6 +86,14 @@ class Gathering:
                 continue
             except Unusable as error:
                 self.problems.append(f"{file.path} {error}.")
+
+    def _count(self, file: File) -> None:
+        """Who handed in something through a platform, and whether it was a notebook."""
+        for one in self._claimed(file):
+            if one.platform and file.suffix in {".ipynb", ".zip"}:
+                self._with_notebook.add(one.own)
+            elif one.platform:
+                self._without.setdefault(one.own, file.path)
 
     def _order(self, file: File) -> tuple[int, float]:
         return claim(file.parts, self.labs).order, file.modified
@@ -116,7 +132,7 @@ class Gathering:
         self._inside(path.open("rb", buffering=0), parts, level)
 
     def _inside(self, stream: io.RawIOBase | io.BytesIO, parts: Parts, level: int) -> None:
-        with files.archive(stream, parts, level, self.problems.append) as found:
+        with archives.archive(stream, parts, level, self.problems.append) as found:
             self._gather(found)
 
     def _spend(self, size: int) -> None:
@@ -179,7 +195,7 @@ class Gathering:
         if one.time:
             return one.time, ()
         stamp = self._stamps.get(file.parts[:-1])
-        if stamp is not None and not one.platform and not manifest:
+        if stamp is not None and not one.platform and not manifest and file.level < MAX_ARCHIVES:
             time = read_time(stamp)
             unread = f"Its {TIMESTAMP} holds no time that can be read."
             return time, () if time else (unread,)

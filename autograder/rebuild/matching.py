@@ -53,15 +53,15 @@ def match(slots: Sequence[Slot], cells: Sequence[Found]) -> Matching:
     matching = Matching(slots, cells)
     _by_ids(matching)
     _by_text(matching)
-    copies: dict[int, list[Found]] = defaultdict(list)
-    for cell in cells:
-        if cell.position in matching.owner:
-            copies[matching.owner[cell.position]].append(cell)
-    for index, found in copies.items():
-        _choose(matching, slots[index], found)
+    for slot in slots:
+        if copies := matching.of(slot):
+            matching.chosen[slot.index] = _choose(slot, copies)
     for slot in slots:
         if slot.role == "solution" and not matching.written(slot):
             _by_name(matching, slot)
+    for slot in slots:
+        if slot.mine and slot.index in matching.chosen:
+            _keep_others(matching, slot, matching.chosen[slot.index])
     return matching
 
 
@@ -96,55 +96,46 @@ def _next(candidates: list[int], taken: set[int], last: int) -> int:
     return next((index for index in free if index > last), (free or candidates)[0])
 
 
-def _choose(matching: Matching, slot: Slot, copies: list[Found]) -> None:
+def _choose(slot: Slot, copies: list[Found]) -> Found:
     """Of several copies the last one that the student wrote in: what counts when the notebook runs from the top.
 
     A copy that defines nothing of what the cell asks for was made to write something else in it, and yields.
     """
     if not slot.mine:
-        matching.chosen[slot.index] = copies[0]
-        return
-    written = [cell for cell in copies if differs(cell, slot)]
-    chosen = _last(slot, written or copies)
-    matching.chosen[slot.index] = chosen
-    for cell in _others(matching, slot, written, chosen):
-        side = matching.before if cell.position < chosen.position else matching.after
-        side[slot.index].append(cell)
-
-
-def _last(slot: Slot, cells: list[Found]) -> Found:
-    return ([cell for cell in cells if defined(cell.source) & slot.names] or cells)[-1]
-
-
-def _others(matching: Matching, slot: Slot, cells: list[Found], chosen: Found) -> list[Found]:
-    """Other versions of a cell, each text once, none that the release holds anyway."""
-    seen = {same(one.source) for one in matching.slots if one.kind == slot.kind} | {same(chosen.source)}
-    found = []
-    for cell in cells:
-        if same(cell.source) not in seen:
-            seen.add(same(cell.source))
-            found.append(replace(cell, kind=slot.kind))
-    return found
+        return copies[0]
+    written = [cell for cell in copies if differs(cell, slot)] or copies
+    return ([cell for cell in written if defined(cell.source) & slot.names] or written)[-1]
 
 
 def _by_name(matching: Matching, slot: Slot) -> None:
     """Take the last of the student's code cells that defines what the solution cell asks for.
 
-    Cells of the student's own are looked through, and given cells and checks that the student wrote into.
+    Cells of the student's own are looked through, unused copies of solution cells, and given cells and checks that the
+    student wrote into.
     """
     pool = [cell for cell in matching.cells if _writable(matching, cell)]
-    found = [cell for cell in pool if defined(cell.source) & slot.names]
-    if not found:
-        return
-    matching.chosen[slot.index] = found[-1]
-    matching.recovered[slot.index] = "name"
+    found = [cell for cell in pool if defined(cell.source) & slot.names and differs(cell, slot)]
     for cell in found:
         matching.owner[cell.position] = slot.index
-    matching.before[slot.index] += _others(matching, slot, found[:-1], found[-1])
+        matching.chosen[slot.index] = cell
+        matching.recovered[slot.index] = "name"
 
 
 def _writable(matching: Matching, cell: Found) -> bool:
     index = matching.owner.get(cell.position)
-    if cell.kind != "code" or index is None:
+    if index is None:
         return cell.kind == "code"
-    return not matching.slots[index].mine and differs(cell, matching.slots[index])
+    slot = matching.slots[index]
+    if slot.mine:
+        return slot.kind == "code" and matching.chosen[index] is not cell and differs(cell, slot)
+    return cell.kind == "code" and differs(cell, slot)
+
+
+def _keep_others(matching: Matching, slot: Slot, chosen: Found) -> None:
+    """Other versions of a cell run on their side of the chosen one: each text once, none that the release holds anyway."""
+    seen = {same(one.source) for one in matching.slots if one.kind == slot.kind} | {same(chosen.source)}
+    for cell in matching.of(slot):
+        if cell is not chosen and differs(cell, slot) and same(cell.source) not in seen:
+            seen.add(same(cell.source))
+            side = matching.before if cell.position < chosen.position else matching.after
+            side[slot.index].append(replace(cell, kind=slot.kind))

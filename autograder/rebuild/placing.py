@@ -1,20 +1,24 @@
 """Where the student's own cells stand in the rebuilt notebook, and answers that were written beside their cell."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from autograder.rebuild.matching import Matching, differs
 from autograder.rebuild.reading import Found
+from autograder.rebuild.slots import Slot
 
 START = -1
 Places = dict[int, list[Found]]
+_IMPORT = re.compile(r"(?:import|from)[ \t]+[\w.]+[^\\(]*")
 
 
 def place(matching: Matching) -> Places:
     """The student's own cells by the index of the released cell that they stand after.
 
     A cell follows the released cell that it followed in the student's file. Raw and empty cells are left out. What a
-    student wrote into a given text is kept as a text of their own after it. An answer cell that was left empty takes the
+    student wrote into a given text is kept as a text of their own after it, and so are imports in given code. An answer cell that was left empty takes the
     first text that stands after it, or else the last before it.
     """
     places = _anchored(matching)
@@ -34,19 +38,33 @@ def _anchored(matching: Matching) -> Places:
     last = START
     for cell in matching.cells:
         last = stands.get(cell.position, last)
-        if _kept(matching, cell):
-            places[last].append(cell)
+        places[last] += [one for one in (_kept(matching, cell),) if one]
     return places
 
 
-def _kept(matching: Matching, cell: Found) -> bool:
+def _kept(matching: Matching, cell: Found) -> Found | None:
+    """What of a cell is the student's own and no solution or answer."""
     if cell.kind == "raw" or not cell.source.strip():
-        return False
+        return None
     index = matching.owner.get(cell.position)
     if index is None:
-        return True
+        return cell
     slot = matching.slots[index]
-    return slot.role == "given" and slot.kind == cell.kind == "markdown" and differs(cell, slot)
+    if slot.role != "given" or slot.kind != cell.kind or not differs(cell, slot):
+        return None
+    if cell.kind == "markdown":
+        return cell
+    added = imports(cell, slot)
+    return replace(cell, source="\n".join(added)) if added else None
+
+
+def imports(cell: Found, slot: Slot) -> list[str]:
+    """Lines by which a student's copy of a given cell imports more than the release does."""
+    if slot.played:
+        return []
+    known = {line.strip() for line in slot.source.splitlines()}
+    lines = dict.fromkeys(line.rstrip() for line in cell.source.splitlines())
+    return [line for line in lines if _IMPORT.fullmatch(line) and line not in known]
 
 
 def _take_answer(matching: Matching, places: Places, index: int) -> None:

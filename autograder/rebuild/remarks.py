@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from autograder.job import Flag
 from autograder.rebuild.matching import Matching, differs
+from autograder.rebuild.placing import imports
 from autograder.rebuild.reading import Found
 from autograder.rebuild.slots import Slot, same
 
@@ -66,6 +67,8 @@ def _course(matching: Matching, slot: Slot, copies: list[Found]) -> Iterator[Rem
     else:
         first = next((line for line in slot.source.splitlines() if line.strip()), slot.id)[:60]
         sentence = f"The given cell that begins with {first!r} was edited; the released one is used. "
+        if any(imports(cell, slot) for cell in copies):
+            sentence += "What it imports besides is imported after it. "
         sentence += "Code of your own belongs into a new cell."
         yield sentence, Flag("edited-given", sentence, slot.task)
 
