@@ -1,6 +1,5 @@
 """What hostile cells can do to the grader and to each other: nothing; what they cost: their own task."""
 
-import os
 import time
 from pathlib import Path
 
@@ -116,13 +115,18 @@ def test_many_processes_are_ended(sandbox):
 
 
 def test_calls_that_end_the_process_cost_their_own_check(sandbox):
-    for ending in ("os._exit(0)", "time.sleep(100)", "[bytearray(2**28) for _ in range(8)]", "np.ones(10**9)"):
+    for ending in (
+        "os._exit(0)",
+        "time.sleep(100)",
+        "[bytearray(2**28) for _ in range(8)]",
+        "np.ones(10**9)",
+    ):
         source = f"import os, time, numpy as np\ndef double(x):\n    if not isinstance(x, float): {ending}\n    return 2 * x"
         outcome = graded(sandbox, source, call_seconds=1.0)
         assert [score.points for score in outcome.tasks] == [2, 0], ending
         message = outcome.tasks[1].results[0].message
         assert message.startswith("double "), message
-        assert outcome.processes == (1 if "raised" in message else 1)
+        assert outcome.processes == 1
 
 
 def test_a_lost_process_is_replaced_before_the_next_check(sandbox):
@@ -178,14 +182,18 @@ def double(x):
 
 def test_nothing_is_left_behind(bwrap):
     before, files = processes(), set(Path("/tmp").iterdir())
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
     with BwrapSandbox() as made:
-        for source in ("import os\nif os.fork() == 0:\n    while True: pass", "open('/scratch/tmp/x', 'w')", HONEST):
+        for source in (
+            "import os\nif os.fork() == 0:\n    while True: pass",
+            "open('/scratch/tmp/x', 'w')",
+            HONEST,
+        ):
             graded(made, source)
         # Bubblewrap's two and the template.
         assert soon(lambda: len(processes()) == len(before) + 3)
     assert soon(lambda: processes() == before)
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
     assert not {path for path in set(Path("/tmp").iterdir()) - files if path.name.startswith("efflab")}
 
 

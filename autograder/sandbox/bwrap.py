@@ -114,6 +114,7 @@ class BwrapSandbox:
             "scratch": line.SCRATCH,
             "modules": imports.modules(job.cells, job.forbidden),
             "nested": True,
+            "readable": [line.DATA] if self._data is not None else [],
         }
         return Template(command, settings, line.OUTSIDE)
 

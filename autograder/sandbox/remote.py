@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from autograder.sandbox.patience import Patience
 from autograder.sandbox.replay import Lost, Process
 from autograder.tasks import Failed, StudentError
 from autograder.wire import Callback, Handle, Tag, WireError, decode, encode
@@ -14,10 +15,11 @@ class Remote:
 
     Args:
         process: the notebook's cells have run in it, as far as they do.
+        patience: stops counting while the student's code runs.
     """
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    def __init__(self, process: Process, patience: Patience) -> None:
+        self._process, self._patience = process, patience
         self._kept: list[tuple[int, int]] = []
         self._callbacks: list[Callable[..., Any]] = []
 
@@ -54,7 +56,8 @@ class Remote:
 
     def _ask(self, what: str, kind: str, *parts: Any) -> tuple[Any, ...]:
         try:
-            return self._process.ask(kind, *parts, answer=self._answer)
+            with self._patience.away():
+                return self._process.ask(kind, *parts, answer=self._answer)
         except Lost as lost:
             raise StudentError(f"{what} {lost.reason}.") from lost
 
@@ -96,7 +99,8 @@ class Remote:
             if function is None:
                 return "raise", "WireError", "there is no such function"
             arguments, keywords = decode(data, tensors="numpy")
-            return "answer", self._there(functools.partial(function, *arguments)(**keywords))
+            with self._patience.back():
+                return "answer", self._there(functools.partial(function, *arguments)(**keywords))
         except (Failed, StudentError, WireError) as error:
             return "raise", type(error).__name__, str(error)[:2000]
         except Exception:  # noqa: BLE001 - arguments of an unforeseen kind; what the grader holds stays here

@@ -110,6 +110,10 @@ class Process:
             return self._talk.ask(kind, *parts, seconds=min(seconds, left), answer=answer)
         except ChannelError as error:
             raise self._lose(error, seconds) from error
+        except BaseException:
+            # A reply is still to come: nothing can be asked of this process any more.
+            self.close()
+            raise
 
     def _ensure(self) -> None:
         """A process in which the good cells have run."""

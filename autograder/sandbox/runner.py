@@ -13,11 +13,14 @@ import numpy as np
 from autograder import tasks
 from autograder.job import Job, Outcome
 from autograder.sandbox import Sandbox
+from autograder.sandbox.patience import OutOfPatience, Patience
 from autograder.sandbox.remote import Remote
 from autograder.sandbox.replay import Process
-from autograder.tasks import Check
+from autograder.tasks import Check, Failed
 
 Progress = Callable[[str], None]
+CHECK_SECONDS = 60.0
+"""What one check may compute by itself, in the grader's process."""
 
 
 def grade(
@@ -46,9 +49,9 @@ def grade(
             say(f"cell {number} of {len(job.cells)}")
             process.task = cell.task
             cells.append(process.cell(cell))
-        student = Remote(process)
-        guarded = [_guarded(check, process, say) for check in checks]
-        scores = tasks.grade(guarded, student, job.seed)
+        with Patience(CHECK_SECONDS) as patience:
+            guarded = [_guarded(check, process, patience, say) for check in checks]
+            scores = tasks.grade(guarded, Remote(process, patience), job.seed)
     finally:
         process.close()
     return Outcome(
@@ -64,7 +67,7 @@ def grade(
     )
 
 
-def _guarded(check: Check, process: Process, say: Progress) -> Check:
+def _guarded(check: Check, process: Process, patience: Patience, say: Progress) -> Check:
     """The check, with nothing left of the check before it, and with a result that is a share or nothing."""
 
     @functools.wraps(check.function)
@@ -72,8 +75,11 @@ def _guarded(check: Check, process: Process, say: Progress) -> Check:
         say(f"{check.task}: {check.name}")
         process.task = check.task
         student.forget()
-        with np.errstate(all="ignore"):
-            return _share(check.function(student, *random, **shared))
+        try:
+            with patience.check(), np.errstate(all="ignore"):
+                return _share(check.function(student, *random, **shared))
+        except OutOfPatience:
+            raise Failed("The check did not come to an end with what your function returned.") from None
 
     return dataclasses.replace(check, function=run)
 

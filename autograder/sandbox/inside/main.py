@@ -13,6 +13,7 @@ import socket
 import sys
 import tempfile
 import warnings
+from pathlib import Path
 from typing import Any
 
 
@@ -118,6 +119,8 @@ def main() -> None:
     sys.argv[:] = ["notebook"]
     if settings.get("become"):
         become(settings["become"])
+    for path in settings.get("readable", ()):
+        next(Path(path).iterdir(), None)  # or the grader hears that it must start this otherwise
     sys.path.insert(0, settings["library"])
     if settings.get("scratch"):
         _folders(settings["scratch"])

@@ -1,6 +1,7 @@
 """The student's IPython: cells are run as in a notebook, and what they show is kept within bounds."""
 
 import base64
+import contextlib
 import io
 import sys
 import traceback
@@ -148,6 +149,10 @@ class Shell(InteractiveShell):
     def __init__(self, **traits: Any) -> None:
         self.kept = Kept()
         super().__init__(**traits)  # type: ignore[no-untyped-call]  # IPython's own gap
+
+    def _tee(self, channel: str) -> Any:  # noqa: ARG002 - IPython's signature
+        """No second copy of what is printed."""
+        return contextlib.nullcontext()
 
     def ask_exit(self) -> None:
         """``exit`` ends nothing here."""

@@ -1,0 +1,240 @@
+"""What code in the sandbox sees and reaches: the system to read, its own scratch folder, and nothing else."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from sandboxed import job, printed, processes, soon
+
+from autograder.sandbox import SandboxError, bwrap_command, choose, imports, staging
+from autograder.sandbox.bwrap import BwrapSandbox
+from autograder.sandbox.conversation import Conversation
+from autograder.sandbox.runner import grade
+
+
+@pytest.fixture(scope="module")
+def sandbox(bwrap):
+    with BwrapSandbox() as made:
+        yield made
+
+
+def said(sandbox, source, **limits):
+    """What a cell prints as JSON."""
+    outcome = grade(job(f"import json, os, sys\n{source}", **limits), (), sandbox)
+    assert outcome.cells[0].status == "ok", outcome.cells[0].outputs
+    return json.loads(printed(outcome))
+
+
+def test_it_sees_the_interpreter_and_the_package_and_not_the_course(sandbox, root):
+    seen = said(
+        sandbox,
+        "import efflab, efflab.results, autograder\n"
+        "found = [os.path.join(top, name) for top, _, names in os.walk('/sandbox') for name in names]\n"
+        f"print(json.dumps([efflab.__file__, found, os.path.exists({str(root / 'solutions')!r}),"
+        " sorted(os.environ), os.listdir('/proc'), list(efflab.results.topics()), os.getuid()]))",
+    )
+    package, found, solutions, variables, processes, topics, user = seen
+    assert package == "/sandbox/library/efflab/__init__.py"
+    assert not solutions
+    assert user == 65534
+    inside = {name.split("/")[-1] for name in found if "/autograder/" in name and name.endswith(".py")}
+    assert inside == {path.name for path in (root / "autograder/sandbox/inside").glob("*.py")} | {"wire.py"}
+    assert not any("pruning/" in name for name in found)
+    assert not any(name.isdigit() or name == "self" for name in processes)
+    assert topics == ["measuring", "pruning"] or set(topics) >= {"measuring"}
+    assert {"HOME", "EFFLAB_STUDENT", "OMP_NUM_THREADS"} <= set(variables)
+    assert not any("SECRET" in name or name.startswith("PYTEST") for name in variables)
+
+
+def test_only_the_scratch_folder_can_be_written_and_it_is_bounded(sandbox):
+    free, shared, places = said(
+        sandbox,
+        """
+places = []
+for top in ("/", "/usr", "/etc", "/sandbox", "/sandbox/library/efflab", sys.prefix, "/dev", "/dev/pts", "/proc", "/scratch", "/tmp", "/dev/shm", os.getcwd(), os.environ["HOME"]):
+    try:
+        with open(f"{top}/mine", "w") as file: file.write("x")
+        places.append(top)
+    except OSError: pass
+sizes = [os.statvfs(top) for top in ("/scratch", "/dev/shm")]
+print(json.dumps([*(size.f_blocks * size.f_frsize for size in sizes), places]))""",
+        file_bytes=2**24,
+    )
+    assert places == ["/scratch", "/tmp", "/dev/shm", "/scratch/lab", "/scratch/home"]
+    assert free == shared == 2**24
+
+
+def test_there_is_no_network(sandbox):
+    answers = said(
+        sandbox,
+        """
+import socket
+answers = []
+for family, address in ((socket.AF_INET, ("1.1.1.1", 53)), (socket.AF_INET, ("127.0.0.1", 80)), (socket.AF_UNIX, "/run/docker.sock")):
+    with socket.socket(family) as one:
+        one.settimeout(2)
+        try: one.connect(address); answers.append("connected")
+        except OSError as error: answers.append(type(error).__name__)
+print(json.dumps(answers))""",
+    )
+    assert "connected" not in answers
+
+
+FORBIDDEN = {
+    "import": "import efflab.pruning",
+    "from": "from efflab import pruning",
+    "importlib": "import importlib; importlib.import_module('efflab.pruning.masks')",
+    "sys.modules": "import sys; sys.modules.pop('efflab', None); import efflab.pruning",
+    "subprocess": "import subprocess, sys\n"
+    "run = subprocess.run([sys.executable, '-c', 'import efflab.pruning'], capture_output=True, text=True)\n"
+    "raise ImportError(run.stderr) if run.returncode else SystemExit",
+    "attribute": "import efflab; efflab.pruning",
+}
+
+
+@pytest.mark.parametrize("way", FORBIDDEN)
+def test_the_module_to_rebuild_is_not_there(sandbox, way):
+    outcome = grade(job(FORBIDDEN[way]), (), sandbox)
+    assert outcome.cells[0].status == "error"
+    assert "what this lab asks you to rebuild" in outcome.cells[0].outputs[-1]["evalue"]
+
+
+def test_no_copy_of_the_module_lies_anywhere(sandbox):
+    found = said(
+        sandbox,
+        """
+found = []
+for top, folders, names in os.walk("/"):
+    folders[:] = [name for name in folders if os.path.join(top, name) not in ("/proc", "/dev")]
+    found += [os.path.join(top, name) for name in names if "efflab" in top and "masks" in name]
+print(json.dumps(found))""",
+        cell_seconds=60.0,
+    )
+    assert found == []
+
+
+def test_two_sessions_cannot_see_or_signal_each_other_or_the_template(sandbox):
+    one, two = sandbox.start(job()), sandbox.start(job())
+    try:
+        talks = [Conversation(session.channel) for session in (one, two)]
+        serve = (
+            "import socket, os\nserver = socket.socket(socket.AF_UNIX); server.bind('\\0meeting'); server.listen()\n"
+            "tcp = socket.socket(); tcp.bind(('0.0.0.0', 4567)); tcp.listen()\n"
+            "open('/scratch/tmp/note', 'w').write('x'); open('/dev/shm/note', 'w').write('x'); os.getpid()"
+        )
+        reach = """
+import socket, os, signal
+reached = []
+for family, address in ((socket.AF_UNIX, "\\0meeting"), (socket.AF_INET, ("127.0.0.1", 4567))):
+    try: socket.socket(family).connect(address); reached.append(str(address))
+    except OSError: pass
+reached += [path for path in ("/scratch/tmp/note", "/dev/shm/note") if os.path.exists(path)]
+for pid in range(3, 5000):
+    if pid != os.getpid():
+        try: os.kill(pid, 0); reached.append(pid)
+        except OSError: pass
+assert not reached, reached"""
+        assert talks[0].ask("cell", serve, 1000, seconds=10)[1] == "ok"
+        answer = talks[1].ask("cell", reach, 1000, seconds=10)
+        assert answer[1] == "ok", answer
+        assert one.root != two.root
+    finally:
+        one.close()
+        two.close()
+
+
+DENIED = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+answers = {
+    "unshare": libc.unshare(0x10000000), "mount": libc.mount(b"none", b"/scratch/tmp", b"tmpfs", 0, None),
+    "umount": libc.umount2(b"/proc", 2), "ptrace": libc.ptrace(16, 1, 0, 0), "setuid": libc.setuid(0),
+    "memfd": libc.memfd_create(b"x", 0), "shmget": libc.shmget(0, 4096, 0o1600), "chroot": libc.chroot(b"/scratch"),
+}
+print(json.dumps([answers, libc.prctl(39, 0, 0, 0, 0), libc.prctl(21, 0, 0, 0, 0)]))
+"""
+
+
+def test_the_kernel_refuses_what_reaches_out(sandbox):
+    answers, no_new_privileges, filtered = said(sandbox, DENIED)
+    assert set(answers.values()) == {-1}
+    assert no_new_privileges == 1
+    assert filtered == 2
+
+
+def test_a_bubblewrap_for_one_submission_is_as_closed(bwrap):
+    before = processes()
+    environment = "told = open('/proc/1/environ').read() if os.access('/proc/1/environ', 4) else ''"
+    sources = (
+        f"import json, os\n{DENIED}",
+        f"{environment}\nprint(told)",
+        FORBIDDEN["import"],
+        "os.kill(-1, 9)",
+        "7",
+    )
+    with BwrapSandbox(nested=False) as single:
+        outcome = grade(job(*sources), (), single)
+    answers, no_new_privileges, filtered = json.loads(printed(outcome))
+    assert set(answers.values()) == {-1} and no_new_privileges == 1 and filtered == 2
+    assert not any(word in printed(outcome, 1) for word in ("PYTEST", "HOME", "EFFLAB"))
+    assert "rebuild" in outcome.cells[2].outputs[-1]["evalue"]
+    assert outcome.cells[4].status == "ok"
+    assert soon(lambda: processes() <= before)
+
+
+def test_data_files_lie_in_the_working_directory(sandbox):
+    with_data = replace(job("print(open('data/x.txt').read())"), data={"data/x.txt": b"seven"})
+    assert printed(grade(with_data, (), sandbox)) == "seven\n"
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_a_data_folder_is_shown_read_only(bwrap, tmp_path, mode):
+    (tmp_path / "set").write_text("here")
+    tmp_path.chmod(mode)
+    with BwrapSandbox(tmp_path) as made:
+        text, written = said(
+            made,
+            "folder = os.environ['EFFLAB_DATA']\n"
+            "print(json.dumps([open(folder + '/set').read(), os.access(folder, os.W_OK)]))",
+        )
+    assert text == "here" and not written
+
+
+def test_an_installed_copy_is_covered_and_a_checkout_hidden(tmp_path, monkeypatch):
+    site = tmp_path / "prefix" / "lib" / "site-packages"
+    (site / "efflab").mkdir(parents=True)
+    checkout = tmp_path / "prefix" / "work"
+    (checkout / ".venv").mkdir(parents=True)
+    monkeypatch.setattr(bwrap_command, "_sites", lambda: [str(site)])
+    monkeypatch.setattr(
+        bwrap_command, "_interpreter", lambda: [str(tmp_path / "prefix"), str(checkout / ".venv")]
+    )
+    monkeypatch.setattr(staging, "checkouts", lambda: [checkout])
+    stage = tmp_path / "stage"
+    words = bwrap_command.command(stage, root=False)
+    text = " ".join(words)
+    assert f"--ro-bind {stage}/library/efflab {site}/efflab" in text
+    hidden = text.index(f"--tmpfs {checkout} ")
+    assert text.index(f"--ro-bind {tmp_path}/prefix {tmp_path}/prefix ") < hidden
+    assert hidden < text.rindex(f"--ro-bind {checkout}/.venv {checkout}/.venv")
+
+
+def test_a_template_imports_what_given_cells_name_and_nothing_forbidden():
+    given = job(
+        "import numpy as np\nfrom efflab import models, pruning\ndef f():\n    import math",
+        "not python(",
+        origin="given",
+    )
+    assert imports.modules(given.cells, ("efflab.pruning",)) == ("efflab", "efflab.models", "math", "numpy")
+    assert imports.modules(job("import os").cells, ()) == ()
+
+
+def test_choosing(bwrap):
+    with choose() as best:
+        assert best.name == "bwrap"
+    with pytest.raises(SandboxError, match="--i-trust-this-code"):
+        choose("none")
+    with pytest.raises(SandboxError, match="one of bwrap, container, none"):
+        choose("chroot")
+    with pytest.raises(SandboxError, match="one of efflab's"):
+        staging.stage(("numpy",))
