@@ -93,7 +93,9 @@ def _summary(row: Row, heads: Mapping[str, str]) -> str:
         for name, (score, most) in row.tasks.items()
     ]
     if row.late_penalty:
-        lines.append(f'<tr><td>Handed in late</td><td class="points">&minus;{row.late_penalty:g}</td></tr>')
+        lines.append(
+            f'<tr><th scope="row">Handed in late</th><td class="points">&minus;{row.late_penalty:g}</td></tr>'
+        )
     waits = (
         '<p class="wait">Some of it waits to be read by a person; the total is not final.</p>'
         if row.needs_manual

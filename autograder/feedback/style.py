@@ -11,7 +11,7 @@ body { background: var(--ground); color: var(--ink); font: 1rem/1.5 system-ui, s
   max-width: 46rem; padding: 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; margin: 0.5rem 0; } h2 { font-size: 1.2rem; margin: 0; } h3 { font-size: 1rem; }
 table { border-collapse: collapse; width: 100%; } td, th { border-bottom: 1px solid var(--line); padding: 0.3rem;
-  text-align: left; } td.points, th.points { text-align: right; white-space: nowrap; }
+  text-align: left; } tbody th { font-weight: 400; } td.points, th.points { text-align: right; white-space: nowrap; }
 section { border: 1px solid var(--line); border-radius: 0.5rem; margin: 1rem 0; padding: 1rem; }
 ul { padding-left: 1.2rem; } li { margin: 0.4rem 0; }
 .good { color: var(--good); } .bad { color: var(--bad); } .wait { color: var(--wait); } .soft { color: var(--soft); }

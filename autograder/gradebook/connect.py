@@ -38,7 +38,7 @@ class Connection:
         self._engine = _engine(path)
         if not path.exists():
             _create(path)
-        self._book: Gradebook = Gradebook(f"sqlite:///{path}", course_id=COURSE_ID)
+        self._book: Gradebook = Gradebook(_url(path), course_id=COURSE_ID)
         self._book.close()
         with self._engine.begin() as connection:
             connection.exec_driver_sql(_ANSWERS)
@@ -67,11 +67,18 @@ class Connection:
         self._engine.dispose()
 
 
+def _url(path: Path) -> Any:
+    """The file's address, whatever signs are in its name."""
+    from sqlalchemy import URL  # noqa: PLC0415 - slow to import
+
+    return URL.create("sqlite", database=str(path))
+
+
 def _engine(path: Path) -> Any:
     """An engine whose transactions and savepoints are SQLite's own, begun here and not by the driver."""
     from sqlalchemy import create_engine, event  # noqa: PLC0415
 
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS})
+    engine = create_engine(_url(path), connect_args={"timeout": _BUSY_SECONDS})
 
     def connected(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
@@ -98,7 +105,7 @@ def _create(path: Path) -> None:
 
     head = ScriptDirectory(ALEMBIC_DIR).get_current_head()
     with atomic_path(path) as part:
-        engine = create_engine(f"sqlite:///{part}")
+        engine = create_engine(_url(part))
         with engine.begin() as connection:
             Base.metadata.create_all(connection)
             connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")

@@ -1,6 +1,7 @@
 """The formgrader on a course folder: a Jupyter server with that one extension, for this machine alone."""
 
 import contextlib
+import json
 import os
 import secrets
 import socket
@@ -20,6 +21,12 @@ from efflab.errors import EfflabError
 
 _EXTENSION = "nbgrader.server_extensions.formgrader"
 _START_SECONDS = 60.0
+# The formgrader's pages hold scripts of their own and load MathJax as nbgrader wants it; nothing else comes from elsewhere.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' https://cdnjs.cloudflare.com; "
+    "style-src 'self' 'unsafe-inline'; font-src 'self' data: https://cdnjs.cloudflare.com; img-src 'self' data:; "
+    "object-src 'none'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ def running(course: Course, port: int = 0) -> Iterator[Server]:
         place = _port(port)
         token = secrets.token_urlsafe(24)
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            _command(course, place),
+            _command(Path(folder), _settings(course, place)),
             cwd=course.root,
             env=_environment(Path(folder), token),
             stdin=subprocess.DEVNULL,
@@ -124,22 +131,27 @@ def _port(wanted: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def _command(course: Course, port: int) -> list[str]:
-    settings = {
-        "jpserver_extensions": f"{_EXTENSION}=True",
+def _settings(course: Course, port: int) -> dict[str, object]:
+    return {
+        "jpserver_extensions": {_EXTENSION: True},
         "root_dir": str(course.root),
         "ip": "127.0.0.1",
-        "port": str(port),
-        "port_retries": "0",
-        "open_browser": "False",
-        "allow_root": "True",
-        "answer_yes": "True",
-        "terminals_enabled": "False",
+        "port": port,
+        "port_retries": 0,
+        "open_browser": False,
+        "allow_root": True,
+        "answer_yes": True,
+        "terminals_enabled": False,
         "authorizer_class": "autograder.gradebook.closed.Closed",
+        "tornado_settings": {"headers": {"Content-Security-Policy": _POLICY}},
         "log_level": "WARN",
     }
-    options = [f"--ServerApp.{name}={value}" for name, value in settings.items()]
-    return [sys.executable, "-m", "jupyter_server", *options]
+
+
+def _command(folder: Path, settings: dict[str, object]) -> list[str]:
+    file = folder / "formgrader.json"
+    file.write_text(json.dumps({"ServerApp": settings}))
+    return [sys.executable, "-m", "jupyter_server", f"--config={file}"]
 
 
 def _environment(folder: Path, token: str) -> dict[str, str]:
