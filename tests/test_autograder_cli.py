@@ -225,3 +225,53 @@ def test_no_sandbox_is_refused_and_control_characters_stay_out_of_the_terminal()
 
     assert show.plain("a\x1b[2Jb\n\u202e") == "a [2Jb  "
     assert engine_fakes.choose(None).name == "fake"
+
+
+def test_trouble_of_the_machine_takes_no_grade_away(handed_in, tmp_path, monkeypatch):
+    shutil.rmtree(handed_in / "eve")
+    runner, course = sys.modules["autograder.sandbox.runner"], tmp_path / "course"
+    monkeypatch.setattr(runner, "grade", grader(1.0))
+    run("grade", handed_in, "--course", course, "--workers", "1")
+    before = (course / "outcomes" / LAB / "ada.json").read_bytes()
+
+    def broken(job, checks, sandbox, *, progress=None):
+        raise OSError("no room left")
+
+    monkeypatch.setattr(runner, "grade", broken)
+    found = json.loads(
+        run("grade", "--course", course, "--workers", "1", "--force", "--json", status=1).stdout
+    )
+    assert (found["failed"], found["changed"]) == (2, 0)
+    assert all("no room left" in line["why"] for line in found["attention"])
+    assert (course / "outcomes" / LAB / "ada.json").read_bytes() == before
+
+
+def test_the_whole_way_on_the_fake_sandbox(handed_in, tmp_path, monkeypatch):
+    shutil.rmtree(handed_in / "eve")
+    monkeypatch.setattr(sys.modules["autograder.sandbox.runner"], "grade", grader(1.0))
+    course = ("--course", tmp_path / "course")
+    assert "nothing is graded yet" in run("export", "-o", tmp_path / "x.csv", *made(course), status=1).stderr
+    run("grade", handed_in, *course, "--workers", "1")
+    run("export", "-o", tmp_path / "marks.csv", *course)
+    lines = (tmp_path / "marks.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["student", "ada", "bob"]
+    run("export", "--format", "gradescope", "-o", tmp_path / "results", "--lab", "pruning", *course)
+    assert len(list((tmp_path / "results").rglob("*.json"))) == 2
+    assert "2 pages" in run("feedback", *course).stdout
+    assert "Nothing here changed a score" in run("report", *course).stdout
+    run("report", *course, "-o", tmp_path / "report.html")
+    assert "ada" in (tmp_path / "report.html").read_text()
+    kept = run("forget", "--student", "ada", *course, input="n\n", status=1)
+    assert "Nothing was deleted" in kept.stderr
+    run("forget", "--student", "ada", "--yes", *course)
+    assert not list((tmp_path / "course").rglob("*ada*"))
+    run("export", "-o", tmp_path / "marks.csv", *course)
+    assert "ada" not in (tmp_path / "marks.csv").read_text()
+
+
+def made(course):
+    """An empty course."""
+    from autograder.gradebook import Course
+
+    Course.create(course[1])
+    return course

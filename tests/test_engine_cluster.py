@@ -48,6 +48,19 @@ def test_workers_share_the_jobs_and_a_death_loses_nothing(tmp_path):
     assert kept == {found[number].key for number in (*range(6), 7)}
 
 
+def test_the_folder_of_a_dead_process_goes_and_that_of_a_living_one_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    for name in (f"autograder-{ended.pid}-x", f"autograder-{os.getppid()}-x", "autograder-other"):
+        (tmp_path / name).mkdir()
+    with cluster.scratch() as folder:
+        assert folder.is_dir()
+        names = {path.name for path in tmp_path.iterdir()}
+        assert names == {folder.name, f"autograder-{os.getppid()}-x", "autograder-other"}
+    assert not folder.exists()
+
+
 def test_connections_are_encrypted_or_it_is_said(tmp_path, monkeypatch):
     said = []
     made = tls.security(tmp_path, said.append)

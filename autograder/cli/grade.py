@@ -13,7 +13,7 @@ from efflab.errors import EfflabError
 if TYPE_CHECKING:
     from autograder import notebook as nb
     from autograder.engine import batch
-    from autograder.gradebook import Book, Course
+    from autograder.gradebook import Book, Change, Course, Entry
 
 
 def grade(
@@ -127,8 +127,18 @@ def _write(
         for work, outcome in batch.graded(works, Cache(book.course.cache), settings, note):
             entry = batch.entry(work, outcome, people)
             late = bool(entry.due and entry.timestamp and entry.timestamp > entry.due)
-            tally.add(book.write(entry), outcome, late=late)
+            tally.add(_written(book, work, entry), outcome, late=late)
             step()
+
+
+def _written(book: "Book", work: "batch.Work", entry: "Entry") -> "Change":
+    """Write an entry; trouble of this machine never takes the place of an earlier grade."""
+    from autograder.gradebook import Change
+
+    trouble = bool(entry.outcome.failure) and work.job is not None
+    if trouble and book.outcome_path(entry.student, entry.lab).is_file():
+        return Change(entry.student, entry.lab, "failed", failure=entry.outcome.failure)
+    return book.write(entry)
 
 
 def prepare(book: "Book", labs: "Iterable[nb.Lab]", people: "batch.People") -> None:

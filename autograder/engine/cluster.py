@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -26,10 +27,35 @@ _SETTINGS = {
     "distributed.admin.low-level-log-length": 100,
 }
 
+_PREFIX = "autograder-"
+_PLACES = ("TMPDIR", "TEMP", "TMP")
+
 
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A private folder for one run, named after this process; those of processes that are no more are removed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        number = path.name.removeprefix(_PREFIX).partition("-")[0]
+        if number.isdigit() and not _alive(int(number)) and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+    # A worker that is being ended may still write while the folder goes.
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextlib.contextmanager
@@ -44,8 +70,10 @@ def local(workers: int, say: Say) -> Iterator[Any]:
     from distributed import Client, LocalCluster  # noqa: PLC0415 - the same
 
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="autograder-")))
-        stack.enter_context(dask.config.set(_SETTINGS))
+        folder = stack.enter_context(scratch())
+        # What a worker leaves that was killed lies in our folder, and goes with it.
+        places = {f"distributed.nanny.pre-spawn-environ.{name}": str(folder) for name in _PLACES}
+        stack.enter_context(dask.config.set(_SETTINGS | places | {"temporary-directory": str(folder)}))
         stack.enter_context(_quiet())
         security = tls.security(folder, say)
         cluster = stack.enter_context(

@@ -143,14 +143,28 @@ def show(one: Overview) -> None:
     ]
     if rows:
         shown.table(("task", "mean", "median", "of", "failed most"), rows)
-    pairs = [
-        (pair.task or "all", pair.first, pair.second, f"{pair.share:.0%}")
-        for pair in (*one.alike, *one.copied)
-    ]
+    pairs = _joined((*one.alike, *one.copied))
     if pairs:
-        shown.table(("task", "student", "alike to", "share"), pairs[: shown.LINES], title="alike")
+        shown.table(("student", "alike to", "most", "tasks"), pairs[: shown.LINES], title="alike")
     if len(pairs) > shown.LINES:
         typer.echo(f"and {len(pairs) - shown.LINES} more pairs (-o report.html shows the groups)")
     if one.flags:
         shown.table(("student", "task", "flagged"), one.flags[: shown.LINES])
     typer.echo("Nothing here changed a score.")
+
+
+def _joined(pairs: Sequence[Pair]) -> list[tuple[str, str, str, str]]:
+    """One line for two owners, with all tasks in which they are alike."""
+    found: dict[tuple[str, str], list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault((pair.first, pair.second), []).append(pair)
+    ordered = sorted(found.items(), key=lambda item: -len(item[1]))
+    return [
+        (
+            first,
+            second,
+            f"{max(one.share for one in alike):.0%}",
+            ", ".join(sorted(one.task or "all" for one in alike)),
+        )
+        for (first, second), alike in ordered
+    ]
