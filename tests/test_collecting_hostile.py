@@ -7,6 +7,8 @@ import struct
 import zipfile
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from test_collecting import LABS, PRUNING, collect, fill, notebook, pack, packed, who
 
 from autograder import collecting
@@ -157,6 +159,25 @@ def test_all_files_together_are_bounded(tmp_path, monkeypatch):
     assert len(found.attempts) == 1 and "all files together" in found.problems[0]
 
 
+def test_an_entry_without_a_name(tmp_path):
+    raw = packed({"a": PRUNING, "emmy/pruning.ipynb": PRUNING})
+    (tmp_path / "s.zip").write_bytes(raw.replace(b"\0\0a", b"\0\0\0"))
+    assert who(collect(tmp_path / "s.zip")) == HONEST
+
+
+def test_what_nobody_thought_of_stops_nothing(tmp_path, monkeypatch):
+    original = collecting.gathering.which
+
+    def which(parts, *rest):
+        if "ada" in parts:
+            raise ZeroDivisionError
+        return original(parts, *rest)
+
+    monkeypatch.setattr(collecting.gathering, "which", which)
+    fill(tmp_path, **{"ada/pruning.ipynb": PRUNING, "emmy/pruning.ipynb": PRUNING})
+    one_problem(collect(tmp_path), "cannot be taken in (ZeroDivisionError)")
+
+
 def test_one_name_twice_in_a_zip(tmp_path):
     with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
         archive.writestr("emmy/pruning.ipynb", notebook(text="first"))
@@ -270,3 +291,29 @@ def test_reading_stops_at_the_limit_whatever_the_entry_claims():
         assert len(file.load(5000)) == 5000
         with pytest.raises(files.Unusable, match="at most"):
             file.load(4999)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_any_damage_of_a_zip(tmp_path_factory, data):
+    """Whatever is flipped, cut or overwritten: a sentence, or what can still be read."""
+    raw = bytearray(packed({"ada/pruning.ipynb": PRUNING, "emmy.zip": packed({"pruning.ipynb": PRUNING})}))
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, len(raw) - 1))
+        raw[place : place + data.draw(st.sampled_from([0, 1, 2, 4]))] = data.draw(st.binary(max_size=4))
+    path = tmp_path_factory.mktemp("zip") / "s.zip"
+    path.write_bytes(raw)
+    try:
+        found = collect(path)
+    except EfflabError:
+        return
+    assert not any("cannot be taken in" in one for one in found.problems)
+    assert all(one.isprintable() for one in found.problems)
+    assert all(one.notebook == PRUNING for one in found.attempts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(max_size=12), min_size=1, max_size=4))
+def test_any_names(parts):
+    found = whose.claim((*parts, "pruning.ipynb"), LABS)
+    assert isinstance(found.own, str)

@@ -86,6 +86,8 @@ class Gathering:
                 continue
             except Unusable as error:
                 self.problems.append(f"{file.path} {error}.")
+            except Exception as error:  # noqa: BLE001 - a file that nobody thought of must not stop the class
+                self.problems.append(f"{file.path} cannot be taken in ({type(error).__name__}).")
 
     def _count(self, file: File) -> None:
         """Who handed in something through a platform, and whether it was a notebook."""

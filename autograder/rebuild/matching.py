@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from autograder.rebuild.reading import Found
-from autograder.rebuild.slots import Slot, defined, same
+from autograder.rebuild.slots import Slot
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Matching:
 
 def differs(cell: Found, slot: Slot) -> bool:
     """Whether a copy holds a text that the release does not."""
-    return same(cell.source) not in {"", same(slot.source)}
+    return cell.plain not in {"", slot.plain}
 
 
 def match(slots: Sequence[Slot], cells: Sequence[Found]) -> Matching:
@@ -79,11 +79,11 @@ def _by_text(matching: Matching) -> None:
     """Untouched cells whose ids were lost; of several with one text, the next that no other cell is a copy of."""
     places: dict[tuple[str, str], list[int]] = defaultdict(list)
     for slot in matching.slots:
-        places[slot.kind, same(slot.source)].append(slot.index)
+        places[slot.kind, slot.plain].append(slot.index)
     taken, last = set(matching.owner.values()), -1
     for cell in matching.cells:
         if cell.position not in matching.owner and cell.source.strip():
-            candidates = places.get((cell.kind, same(cell.source)), [])
+            candidates = places.get((cell.kind, cell.plain), [])
             if candidates:
                 index = _next(candidates, taken, last)
                 matching.owner[cell.position] = index
@@ -104,7 +104,7 @@ def _choose(slot: Slot, copies: list[Found]) -> Found:
     if not slot.mine:
         return copies[0]
     written = [cell for cell in copies if differs(cell, slot)] or copies
-    return ([cell for cell in written if defined(cell.source) & slot.names] or written)[-1]
+    return ([cell for cell in written if cell.names & slot.names] or written)[-1]
 
 
 def _by_name(matching: Matching, slot: Slot) -> None:
@@ -114,7 +114,7 @@ def _by_name(matching: Matching, slot: Slot) -> None:
     student wrote into.
     """
     pool = [cell for cell in matching.cells if _writable(matching, cell)]
-    found = [cell for cell in pool if defined(cell.source) & slot.names and differs(cell, slot)]
+    found = [cell for cell in pool if cell.names & slot.names and differs(cell, slot)]
     for cell in found:
         matching.owner[cell.position] = slot.index
         matching.chosen[slot.index] = cell
@@ -133,9 +133,9 @@ def _writable(matching: Matching, cell: Found) -> bool:
 
 def _keep_others(matching: Matching, slot: Slot, chosen: Found) -> None:
     """Other versions of a cell run on their side of the chosen one: each text once, none that the release holds anyway."""
-    seen = {same(one.source) for one in matching.slots if one.kind == slot.kind} | {same(chosen.source)}
+    seen = {one.plain for one in matching.slots if one.kind == slot.kind} | {chosen.plain}
     for cell in matching.of(slot):
-        if cell is not chosen and differs(cell, slot) and same(cell.source) not in seen:
-            seen.add(same(cell.source))
+        if cell is not chosen and differs(cell, slot) and cell.plain not in seen:
+            seen.add(cell.plain)
             side = matching.before if cell.position < chosen.position else matching.after
             side[slot.index].append(replace(cell, kind=slot.kind))

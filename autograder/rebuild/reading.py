@@ -8,8 +8,10 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NoReturn
 
+from autograder.rebuild.slots import defined, same
 from efflab.errors import EfflabError
 
 MAX_BYTES = 20 * 2**20
@@ -43,6 +45,16 @@ class Found:
     id: str = ""
     grade_id: str = ""
     claims: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def plain(self) -> str:
+        """Its text as it is compared."""
+        return same(self.source)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What it defines."""
+        return defined(self.source)
 
 
 @dataclass(frozen=True)

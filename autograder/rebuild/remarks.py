@@ -6,7 +6,7 @@ from autograder.job import Flag
 from autograder.rebuild.matching import Matching, differs
 from autograder.rebuild.placing import imports
 from autograder.rebuild.reading import Found
-from autograder.rebuild.slots import Slot, same
+from autograder.rebuild.slots import Slot
 
 Remark = tuple[str, Flag | None]
 _ROLES = ("grade", "solution", "locked", "points")
@@ -46,7 +46,7 @@ def _mine(matching: Matching, slot: Slot, copies: list[Found]) -> Iterator[Remar
     elif matching.chosen[slot.index].kind != slot.kind:
         kind = matching.chosen[slot.index].kind
         yield f"Cell {slot.label} was a {kind} cell; it was read as {slot.kind}.", None
-    written = {same(cell.source) for cell in copies if differs(cell, slot)}
+    written = {cell.plain for cell in copies if differs(cell, slot)}
     if len(written) > 1:
         sentence = f"Cell {slot.label} was there {len(written)} times with different texts; "
         sentence += "the last one that answers it was taken"

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from nbformat import NotebookNode
@@ -10,7 +11,8 @@ from autograder import notebook as nb
 
 Role = Literal["solution", "answer", "check", "given"]
 _DEFINED = re.compile(
-    r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)|^([^\W\d]\w*)[ \t]*(?::[^=\n]{1,200})?=(?!=)", re.MULTILINE
+    r"^(?:async[ \t]{1,100})?(?:def|class)[ \t]{1,100}(\w{1,100})|^([^\W\d]\w{0,100})[ \t]{0,100}(?::[^=\n]{1,200})?=(?!=)",
+    re.MULTILINE,
 )
 # Cells that the lab invites to play with; an edit of theirs changes no grade and needs no word.
 _PLAYED = nb.UNGRADED_TAGS | {"hints", "predict"}
@@ -48,6 +50,11 @@ class Slot:
     def mine(self) -> bool:
         """Whether the student writes it."""
         return self.role in {"solution", "answer"}
+
+    @cached_property
+    def plain(self) -> str:
+        """The released text as it is compared."""
+        return same(self.source)
 
     @property
     def label(self) -> str:
