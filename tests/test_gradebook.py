@@ -419,6 +419,21 @@ def test_points_and_cells_of_a_lab_may_change_after_submissions(book, course, mo
     assert marks(course)[ANSWER] == (None, 2.0, 0)
 
 
+def test_a_lab_that_changed_since_it_was_prepared_is_named(book, course, monkeypatch):
+    book.write(entry())
+    before = everything(course)
+
+    def change(source):
+        for cell in source.cells:
+            if nb.grade_id(cell) == "pruning-3-explain":
+                cell.metadata["nbgrader"]["grade_id"] = "pruning-3-new"
+
+    changed_lab(monkeypatch, change)
+    with pytest.raises(EfflabError, match="does not know pruning-3-new of 01-pruning: prepare the lab again"):
+        book.write(entry())
+    assert everything(course) == before
+
+
 def test_a_removed_cell_with_points_by_hand_is_not_dropped_unasked(book, course, monkeypatch):
     book.write(entry(answers={ANSWER: "Because."}))
     by_hand(course, ANSWER, 2.0, "Good.")

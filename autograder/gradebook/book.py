@@ -163,11 +163,17 @@ def _apply(book: "Gradebook", entry: Entry, then: Standing) -> None:
     )
     topic = labs.find(entry.lab).lab.topic
     notebook = book.find_submission_notebook(topic, entry.lab, entry.student)
+    with book.db.no_autoflush:
+        grades = {one.name: one for one in notebook.grades}
+        comments = {one.name: one for one in notebook.comments}
+    if missing := (then.marks.keys() - grades) | (then.comments.keys() - comments):
+        raise EfflabError(
+            f"the gradebook does not know {', '.join(sorted(missing))} of {entry.lab}: prepare the lab again"
+        )
     for name, mark in then.marks.items():
-        grade = book.find_grade(name, topic, entry.lab, entry.student)
-        grade.auto_score, grade.needs_manual_grade = mark.auto, mark.waits
+        grades[name].auto_score, grades[name].needs_manual_grade = mark.auto, mark.waits
     for name, comment in then.comments.items():
-        book.find_comment(name, topic, entry.lab, entry.student).auto_comment = comment
+        comments[name].auto_comment = comment
     notebook.late_submission_penalty = then.penalty
     standing.store_answers(book, entry.student, entry.lab, then.answers)
     book.db.commit()
