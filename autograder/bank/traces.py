@@ -32,9 +32,8 @@ class Traces:
 
     def since(self, before: "Traces") -> list[str]:
         """What is here now and was not before, or has changed, in words."""
-        found = [
-            f"file {path} is new or changed" for path in sorted(self.files.items() ^ before.files.items())
-        ]
+        changed = {path for path, _ in self.files.items() ^ before.files.items()}
+        found = [f"file {path} is new or changed" for path in sorted(changed)]
         found += [f"file {path} was left" for path in sorted(self.marked - before.marked)]
         found += [
             f"process {number} was left: {words}"

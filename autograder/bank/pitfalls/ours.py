@@ -11,15 +11,16 @@ from autograder import notebook as nb
 from autograder.bank.pitfalls import lab
 from autograder.bank.pitfalls.answer import Answer
 from autograder.bank.pitfalls.rows import Row
-from autograder.job import Job, Outcome
+from autograder.job import Job, Limits, Outcome
 from autograder.sandbox import runner
 
 SECRET = "pitfalls"  # noqa: S105 - of a course without students
 
 
-def _job(row: Row, released: engine.Released, loot: str) -> Job:
+def _job(row: Row, released: engine.Released, loot: str, limits: Limits | None) -> Job:
     raw = nb.to_bytes(row.notebook(released.notebook, loot))
-    return engine.job(released, rebuild.rebuild(raw, released.notebook).notebook, secret=SECRET)
+    rebuilt = rebuild.rebuild(raw, released.notebook).notebook
+    return engine.job(released, rebuilt, secret=SECRET, limits=limits)
 
 
 def _answer(outcomes: list[Outcome], seconds: float, loot: Path) -> Answer:
@@ -30,15 +31,20 @@ def _answer(outcomes: list[Outcome], seconds: float, loot: Path) -> Answer:
     )  # fmt: skip
 
 
-def grade(rows: list[Row]) -> dict[str, Answer]:
-    """Each row graded, by its id; what stands behind a row in the table's batch is graded behind it here too."""
+def grade(rows: list[Row], limits: Limits | None = None) -> dict[str, Answer]:
+    """Each row graded, by its id; what stands behind a row in the table's batch is graded behind it here too.
+
+    Args:
+        rows: the rows.
+        limits: other than the usual ones.
+    """
     released = engine.Released(nb.Lab(lab.NAME, Path("prune.md")), lab.for_efflab(), {})
     found = {}
     with tempfile.TemporaryDirectory(prefix="pitfalls-") as folder, sandbox.choose(None) as opened:
         loot = Path(folder) / "loot.txt"
         for row in rows:
-            job = _job(row, released, str(loot))
-            later = [_job(Row("later", "", (9, 9)), released, "")] * (2 if row.id == "doubled" else 0)
+            job = _job(row, released, str(loot), limits)
+            later = [_job(Row("later", "", (9, 9)), released, "", limits)] * (2 if row.id == "doubled" else 0)
             start = time.perf_counter()
             with ThreadPoolExecutor(2 if row.copies > 1 else 1) as pool:
                 jobs = [job] * row.copies + later

@@ -1,0 +1,142 @@
+"""The bank of submissions: well made, and a selection of it graded for real."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from autograder import bank, build, mutating
+from autograder import notebook as nb
+from autograder.bank import running, sources, submission, traces
+from autograder.bank.draft import Draft
+from autograder.case import load
+
+CASES = {lab.name: load(lab) for lab in nb.find(build.ROOT)}
+QUICK = (
+    "without-the-challenge",
+    "warns",
+    "no-metadata",
+    "gives-cycle",
+    "exits-hard",
+    "kills-everything",
+    "replaced-numpy-testing",
+    "lying-tensor",
+    "searches-memory",
+    "forbidden-import",
+    "empty-file",
+    "forged-points",
+)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)
+def test_every_lab_has_at_least_seventy_submissions_of_every_kind(case):
+    found = bank.submissions(case)
+    assert len(found) >= 70
+    assert len({one.name for one in found}) == len(found)
+    kinds = Counter(one.kind for one in found)
+    assert set(kinds) == {"honest", "partial", "different", "broken", "hostile"}
+    assert kinds["hostile"] > 60
+    due = nb.tasks(case.source)
+    for one in found:
+        assert one.words
+        assert set(one.expected) == set(due)
+        assert all(0 <= points <= due[task] for task, points in one.expected.items()), one.name
+    assert any(one.points == sum(due.values()) for one in found)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)
+def test_every_file_can_be_made_twice_alike(case):
+    for one in bank.submissions(case):
+        if one.name not in {"500-megabytes", "long-cell", "long-number"}:
+            content = one.make(case)
+            assert isinstance(content, bytes)
+            assert one.refused or json.loads(content)["cells"], one.name
+    some = bank.submissions(case, ["helper-cell", "warns", "many-cells", "new-ids"])
+    # New cells have new ids; everything else is the same.
+    assert [len(one.make(case)) for one in some] == [len(one.make(case)) for one in some]
+
+
+def test_a_variant_travels_as_text_and_stays_itself():
+    case = CASES["00-measuring"]
+    for name in ("no_stride", "rereads", "by_walking"):
+        (variant,) = (one for one in case.variants if one.name == name)
+        source = sources.cell_source(case, variant)
+        assert "autograder" not in source.replace("autograder.mut", "") or variant.replaces in source
+        with case.namespace(case.source) as namespace:
+            error, _ = namespace.execute(source)
+            assert error is None
+            assert namespace.names[variant.replaces].__name__ == variant.name
+
+
+def test_the_cell_of_a_variant_is_the_one_that_defines_its_function():
+    case = CASES["01-pruning"]
+    for variant in case.variants:
+        draft = Draft(case)
+        assert f"def {variant.replaces}(" in draft.cell(sources.cell_of(case, variant)).source
+    odd = mutating.Variant("pruning-1", "nothing", "x", "", honest=False, named=False, function=print)
+    with pytest.raises(KeyError):
+        sources.cell_of(case, odd)
+
+
+def test_a_score_that_is_not_as_it_must_be_is_told():
+    (exact,) = bank.submissions(CASES["01-pruning"], ["without-the-challenge"])
+    assert exact.problems(exact.expected) == []
+    assert "must earn 5" in exact.problems(dict(exact.expected) | {"pruning-2": 4.0})[0]
+    assert "no score" in exact.problems({})[0]
+    (bound,) = bank.submissions(CASES["01-pruning"], ["replaced-torch"])
+    assert bound.problems(dict.fromkeys(bound.expected, 0.0)) == []
+    assert "may at most earn 0" in bound.problems(dict(bound.expected) | {"pruning-challenge": 1.0})[0]
+    (refused,) = bank.submissions(CASES["01-pruning"], ["empty-file"])
+    assert refused.problems({}) == []
+    assert running.Graded(refused).problems
+    assert running.Graded(refused, refusal="no notebook").problems == []
+    assert running.Graded(exact, refusal="no notebook").problems
+
+
+def test_an_attack_needs_a_target_and_an_entry_binds_to_its_labs_only():
+    only = submission.attack("x", "words", labs=("01-pruning",))
+    assert only.bind(CASES["01-pruning"]).expected["pruning-2"] == 0
+    brief = submission.attack("x", "words", quick=True).bind(CASES["01-pruning"])
+    assert brief.expected["pruning-3"] == 0 < brief.expected["pruning-2"]
+    with pytest.raises(KeyError):
+        submission.target("99-nothing")
+
+
+def test_traces_see_files_links_and_processes(tmp_path):
+    (tmp_path / "kept").write_text("one")
+    before = traces.look(tmp_path)
+    assert before.since(before) == []
+    (tmp_path / "kept").write_text("two")
+    (tmp_path / traces.MARK).symlink_to("/etc/passwd")
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    try:
+        found = " ".join(traces.look(tmp_path).since(before))
+    finally:
+        child.communicate()
+    assert "kept is new or changed" in found
+    assert f"{traces.MARK} was left" in found
+    assert f"process {child.pid} was left" in found
+
+
+def test_orphans_come_to_the_process_that_adopts(tmp_path):
+    if not traces.adopt():
+        pytest.skip("this system has no subreaper")
+    before = traces.look()
+    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    left = [number for number in traces.look().processes if number not in before.processes]
+    assert len(left) == 1
+    os.kill(left[0], 9)
+    os.waitpid(left[0], 0)
+
+
+def test_a_selection_gets_what_it_must_and_leaves_nothing(bwrap):
+    before = traces.look()
+    (case,) = (case for case in CASES.values() if case.name == "01-pruning")
+    graded = running.grade(bank.submissions(case, QUICK), CASES, workers=1)
+    assert running.problems(graded) == []
+    assert len(graded) == len(QUICK)
+    assert traces.look().since(before) == []
