@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 from typing import Self
@@ -141,8 +142,9 @@ class Contained:
 
     def __init__(self, words: list[str], remove: list[str]) -> None:
         self._remove, self._closed = remove, False
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the session
         self._process = subprocess.Popen(  # noqa: S603 - our own command
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -157,7 +159,11 @@ class Contained:
             return ""
         if code == 137:
             return "was killed, as it is when it uses more memory than it may"
-        return f"ended its own process with exit code {code}"
+        size = self._complaints.seek(0, os.SEEK_END)
+        self._complaints.seek(max(0, size - 500))
+        # The engine's own words: the worker's standard error leads nowhere.
+        said = " ".join(self._complaints.read().decode(errors="replace").split())
+        return f"ended its own process with exit code {code}{f' ({said})' if said else ''}"
 
     def close(self) -> None:
         """End and remove the container."""
@@ -169,3 +175,4 @@ class Contained:
             subprocess.run(self._remove, capture_output=True, check=False, timeout=END_SECONDS)  # noqa: S603 - as above
         self._process.kill()
         self._process.wait()
+        self._complaints.close()

@@ -70,7 +70,7 @@ class Remote:
     def _handle(self, what: str, reply: tuple[Any, ...]) -> Handle:
         match reply:
             case ("handle", int(number)) if 0 <= number < 2**31:
-                self._kept.append((self._process.generation, number))
+                self._kept.append((self._process.present, number))
                 return Handle(len(self._kept) - 1)
         raise _verdict(what, reply)
 
@@ -79,7 +79,7 @@ class Remote:
         if not 0 <= handle.id < len(self._kept):
             raise WireError(f"there is no object behind handle {handle.id}")
         generation, number = self._kept[handle.id]
-        if generation != self._process.generation:
+        if generation != self._process.present:
             raise StudentError("The object was lost with the process that held it.")
         return number
 

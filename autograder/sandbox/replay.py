@@ -57,6 +57,11 @@ class Process:
         self.peak_bytes = 0
         self.task = ""
 
+    @property
+    def present(self) -> int:
+        """Which of its processes runs now; 0 if it was lost and is not replaced yet."""
+        return self.generation if self._session is not None else 0
+
     def cell(self, cell: Cell) -> CellOutcome:
         """Run a cell; one that takes its process with it is never run again."""
         start = time.monotonic()
@@ -138,7 +143,7 @@ class Process:
             if lost.status == "skipped":
                 raise
             # No student code has run yet, so this is no fault of the submission.
-            raise SandboxError(f"the sandbox's process {lost.reason} before anything ran in it") from lost
+            raise SandboxError(f"the sandbox {lost.reason} before anything ran in it") from lost
         with contextlib.suppress(Lost):
             for cell in list(self._good):
                 self._replay(cell)
