@@ -238,6 +238,18 @@ def test_edited_checks_and_given_cells_change_nothing():
     assert any("'import math'" in note and "new cell" in note for note in result.notes)
 
 
+def test_given_cells_of_another_release_are_the_students_code():
+    notebook = student()
+    notebook.cells.insert(3, new_code_cell("x = 'old'", metadata={"tags": ["measure", "given"]}))
+    result = built(notebook)
+    assert result.notes == (
+        "A code cell is marked as given, but not by this release of the lab; taken as your own code.",
+    )
+    assert "x = 'old'" in [
+        c.source for c in rebuild.cells(result.notebook, RELEASED) if c.origin == "student"
+    ]
+
+
 def test_imports_in_a_given_cell_are_kept():
     notebook = student()
     notebook.cells[1].source = "import os.path as p\nimport math\nfrom re import (\n    sub)\nmath.pi = 3"

@@ -35,11 +35,11 @@ def which(parts: Sequence[str], content: bytes, labs: Sequence[nb.Lab], fallback
     if votes:
         lab = max(votes, key=lambda one: (votes[one], one is named))
         return _wanted(lab, fallback)
-    if ids or any(_LAB_FOLDER.fullmatch(part) for part in parts[:-1] if named is None):
-        kind = (
-            Elsewhere if any(_LAB_FOLDER.fullmatch(part) for part in parts[1:-1]) and not named else Unusable
-        )
-        raise kind(f"is no notebook of {_list(labs)}{f'; it has cells such as {ids[0]}' if ids else ''}")
+    in_other_folder = named is None and any(_LAB_FOLDER.fullmatch(part) for part in parts[:-1])
+    if ids or in_other_folder:
+        example = f"; it has cells such as {ids[0]}" if ids else ""
+        kind = Elsewhere if in_other_folder else Unusable
+        raise kind(f"is no notebook of {_list(labs)}{example}")
     found = named or next((lab for lab in labs if lab.name == fallback), None)
     if found is None:
         raise Unusable(f"does not say of which lab it is; expected one of {_list(labs)}")

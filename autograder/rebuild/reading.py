@@ -19,6 +19,7 @@ MAX_CELLS = 5000
 MAX_SOURCE = 500_000  # characters of one cell; a long solution has 5000
 MAX_CONTAINERS = 1_000_000  # JSON lists and objects; each costs the reader some hundred bytes
 _MAX_NAME = 200
+_COURSE_TAGS = ("setup", "given", "measure", "paper-scale", "hints", "predict", "check")
 _KINDS = ("code", "markdown", "raw")
 
 
@@ -37,6 +38,7 @@ class Found:
         id: its cell id, empty if it has none.
         grade_id: its grade id, empty if it has none.
         claims: what its nbgrader metadata say of points and role; trusted nowhere, compared with the release.
+        given: whether it is tagged like a cell of the course; trusted nowhere, worth a remark.
     """
 
     position: int
@@ -45,6 +47,7 @@ class Found:
     id: str = ""
     grade_id: str = ""
     claims: dict[str, Any] = field(default_factory=dict)
+    given: bool = False
 
     @cached_property
     def plain(self) -> str:
@@ -187,12 +190,18 @@ def _cell(position: int, item: Any) -> Found | None:
     if not isinstance(source, str):
         return None
     metadata = item.get("metadata")
-    claims = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    metadata = metadata if isinstance(metadata, dict) else {}
+    claims, tags = metadata.get("nbgrader"), metadata.get("tags")
     claims = claims if isinstance(claims, dict) else {}
-    # A lone surrogate can stand in JSON and in no file.
-    text = source.encode("utf-8", "replace").decode()
     return Found(
-        position, item["cell_type"], text, _short(item.get("id")), _short(claims.get("grade_id")), claims
+        position=position,
+        kind=item["cell_type"],
+        # A lone surrogate can stand in JSON and in no file.
+        source=source.encode("utf-8", "replace").decode(),
+        id=_short(item.get("id")),
+        grade_id=_short(claims.get("grade_id")),
+        claims=claims,
+        given=isinstance(tags, list) and any(tag in tags for tag in _COURSE_TAGS),
     )
 
 

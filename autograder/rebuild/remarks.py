@@ -16,6 +16,7 @@ def remarks(matching: Matching) -> tuple[tuple[str, ...], tuple[Flag, ...]]:
     """Notes and flags, in the order of the released cells."""
     found = [one for slot in matching.slots for one in _slot(matching, slot)]
     found += _foreign(matching)
+    found += _of_other_release(matching)
     if not any(slot.index in matching.chosen for slot in matching.slots):
         sentence = "No cell of this lab was found in the notebook; is it the notebook of another lab?"
         found.append((sentence, Flag("nothing-found", sentence)))
@@ -87,3 +88,12 @@ def _foreign(matching: Matching) -> Iterator[Remark]:
             sentence = f"A cell calls itself {cell.grade_id[:60]!r}, which this lab does not have; "
             sentence += "it counts as an added cell."
             yield sentence, Flag("forged-cell", sentence)
+
+
+def _of_other_release(matching: Matching) -> Iterator[Remark]:
+    """Cells that the course once gave, or copies of given cells that the student changed."""
+    cells = [cell for cell in matching.cells if cell.given and cell.kind == "code"]
+    count = sum(cell.position not in matching.owner for cell in cells)
+    if count:
+        which = "A code cell is" if count == 1 else f"{count} code cells are"
+        yield f"{which} marked as given, but not by this release of the lab; taken as your own code.", None
