@@ -71,9 +71,7 @@ def local(workers: int, say: Say) -> Iterator[Any]:
 
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(scratch())
-        # What a worker leaves that was killed lies in our folder, and goes with it.
-        places = {f"distributed.nanny.pre-spawn-environ.{name}": str(folder) for name in _PLACES}
-        stack.enter_context(dask.config.set(_SETTINGS | places | {"temporary-directory": str(folder)}))
+        stack.enter_context(dask.config.set(_SETTINGS | {"temporary-directory": str(folder)}))
         stack.enter_context(_quiet())
         security = tls.security(folder, say)
         cluster = stack.enter_context(
@@ -88,6 +86,8 @@ def local(workers: int, say: Say) -> Iterator[Any]:
                 worker_dashboard_address=None,
                 memory_limit=0,  # the sandbox has its own
                 local_directory=str(folder),
+                # What a worker leaves that was killed lies in our folder, and goes with it.
+                env=dict.fromkeys(_PLACES, str(folder)),
                 silence_logs=logging.CRITICAL,
             )
         )

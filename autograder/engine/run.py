@@ -88,7 +88,7 @@ def grade_all(
         yield from known
         here = not settings.scheduler and (len(waiting) == 1 or workers == 1)
         if here:
-            yield from _kept(_inline(waiting, opened, progress), cache)
+            yield from _kept(_inline(waiting, opened), cache)
     if waiting and not here:
         yield from _kept(_cluster(waiting, settings, progress), cache)
 
@@ -119,11 +119,9 @@ def _kept(graded: Iterator[tuple[Entry, Outcome]], cache: Cache | None) -> Grade
             yield index, outcome
 
 
-def _inline(
-    waiting: Sequence[Entry], sandbox: Any, progress: Callable[[str], None]
-) -> Iterator[tuple[Entry, Outcome]]:
+def _inline(waiting: Sequence[Entry], sandbox: Any) -> Iterator[tuple[Entry, Outcome]]:
     for entry in waiting:
-        yield entry, inline.grade(entry.job, entry.key, sandbox, progress)
+        yield entry, inline.grade(entry.job, entry.key, sandbox)
 
 
 def _cluster(
