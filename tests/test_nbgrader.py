@@ -1,5 +1,7 @@
 import json
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -329,3 +331,31 @@ def test_a_written_answer_is_graded_in_the_formgrader(course):
     text = (course.feedback / "ada" / LAB / "pruning.html").read_text()
     assert "Name the scale." in text and "1.5 of 2" in text
     assert not any(rubric in text for rubric in labs.find(LAB).rubrics.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_the_formgrader_ends_with_the_command(course, end):
+    code = f"from autograder.gradebook import Course; from autograder.gradebook.serve import serve\nserve(Course.open({str(course.root)!r}), 0, False)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        address = process.stdout.readline().split()[-1]
+        with urllib.request.urlopen(address, timeout=60) as page:
+            assert b"formgrade" in page.read()
+        process.send_signal(end)
+        assert process.wait(timeout=60) == 0
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(address, timeout=5)
+
+
+def test_a_port_that_is_taken_is_named(course):
+    from autograder.gradebook.serve import running
+    from efflab.errors import EfflabError
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = taken.getsockname()[1]
+        with pytest.raises(EfflabError, match=f"port {number}"), running(course, number):
+            pass

@@ -4,10 +4,12 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -69,7 +71,7 @@ def serve(
         EfflabError: it does not start.
     """
     tell = say or _say
-    with running(course, port) as server:
+    with _ended_by_term(), running(course, port) as server:
         tell(f"The formgrader is at {server.url}")
         tell("Ctrl-C ends it.")
         if browser:
@@ -77,6 +79,25 @@ def serve(
                 webbrowser.open(server.url)
         with contextlib.suppress(KeyboardInterrupt):
             server.process.wait()
+
+
+@contextlib.contextmanager
+def _ended_by_term() -> Iterator[None]:
+    """End as by Ctrl-C when the process is asked to end, so that the server does not outlive it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupted)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
