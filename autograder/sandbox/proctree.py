@@ -18,7 +18,7 @@ class Use:
         memory: resident bytes.
         tasks: processes and threads.
         cpu: seconds, of processes that were waited for as well.
-        pids: the processes.
+        pids: the processes below the top.
     """
 
     memory: int = 0
@@ -44,7 +44,10 @@ def descendants(root: int) -> tuple[int, ...]:
 
 
 def use(root: int) -> Use:
-    """Sum up a tree; processes that end meanwhile are left out."""
+    """Sum up what lies below a process, and the processor time of that one too; what ends meanwhile is left out.
+
+    The process at the top is the sandbox's own: what it has of memory it shares with the template.
+    """
     pids = descendants(root)
     memory, tasks, cpu = 0, 0, 0.0
     for pid in pids:
@@ -52,23 +55,28 @@ def use(root: int) -> Use:
             # The name in parentheses may hold anything; the numbers come after it.
             fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
             cpu += sum(map(int, fields[11:15])) / _TICKS
-            tasks += int(fields[17])
-            memory += int(fields[21]) * _PAGE
-    return Use(memory, tasks, cpu, pids)
+            if pid != root:
+                tasks += int(fields[17])
+                memory += int(fields[21]) * _PAGE
+    return Use(memory, tasks, cpu, tuple(pid for pid in pids if pid != root))
 
 
-def proportional(pids: tuple[int, ...]) -> int | None:
-    """Resident bytes with shared pages divided among those who share them; None where that cannot be read."""
-    total = 0
-    for pid in pids:
-        try:
-            lines = _read(f"/proc/{pid}/smaps_rollup").splitlines()
-        except (ProcessLookupError, FileNotFoundError):
-            continue
-        except OSError:
-            return None
-        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
-    return total
+def proportional(pids: tuple[int, ...]) -> int:
+    """Resident bytes with shared pages divided among those who share them, where a process lets that be read."""
+    return sum(map(_proportional, pids))
+
+
+def _proportional(pid: int) -> int:
+    try:
+        lines = _read(f"/proc/{pid}/smaps_rollup").splitlines()
+        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
+    except PermissionError:
+        # It has made itself unreadable, so all that it has counts as its own.
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            return int(_read(f"/proc/{pid}/statm").split()[1]) * _PAGE
+    except OSError:
+        pass
+    return 0
 
 
 def end(root: int) -> None:

@@ -48,15 +48,14 @@ class Watchdog:
         now = proctree.use(self._root)
         memory = now.memory + self._stored()
         if memory > _NEAR * self._limits.memory_bytes:
-            shared = proctree.proportional(now.pids)
-            memory = memory if shared is None else shared + self._stored()
+            memory = proctree.proportional(now.pids) + self._stored()
         self.peak_bytes = max(self.peak_bytes, memory)
         self.cpu_seconds = max(self.cpu_seconds, now.cpu)
         if memory > self._limits.memory_bytes:
             self._end("memory", f"used more than {size(self._limits.memory_bytes)} of memory")
         elif now.cpu > self._limits.cpu_seconds:
             self._end("cpu", f"used more than {self._limits.cpu_seconds:g} seconds of processor time")
-        elif now.tasks > self._limits.processes + 1:
+        elif now.tasks > self._limits.processes:
             self._end("processes", f"had more than {self._limits.processes} processes and threads")
 
     def _run(self) -> None:

@@ -35,6 +35,7 @@ def warm(modules: list[str]) -> Any:
         for name in modules:
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
+            precompile(name)
         from autograder.sandbox.inside import shell, worker  # noqa: PLC0415 - as above
 
         made = shell.create()
@@ -48,6 +49,12 @@ def warm(modules: list[str]) -> Any:
     gc.collect()
     gc.freeze()
     return made, worker.serve
+
+
+def precompile(module: str) -> None:
+    """Compile a package's Numba kernels, where its module ``_kernels`` says how (``precompile()``)."""
+    with contextlib.suppress(Exception):
+        importlib.import_module(f"{module}._kernels").precompile()
 
 
 def probe() -> bool:
