@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -30,8 +31,6 @@ def template(tmp_path_factory):
 
 @pytest.fixture
 def course(template, tmp_path):
-    import shutil
-
     shutil.copytree(template.root, tmp_path / "course")
     return Course.open(tmp_path / "course")
 
@@ -119,6 +118,9 @@ def test_a_folder_that_is_no_course_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(EfflabError, match="is a file"):
         Course.create(tmp_path / "file")
+    (tmp_path / "repository" / ".git").mkdir(parents=True)
+    with pytest.raises(EfflabError, match="is a git repository"):
+        Course.create(tmp_path / "repository")
 
 
 def test_a_second_writer_is_told_who_holds_the_lock(course):
@@ -305,6 +307,21 @@ def test_backups_are_kept_and_open(book, course):
     with contextlib.closing(sqlite3.connect(kept[-1])) as database:
         assert list(database.iterdump()) == everything(course)
     assert stat.S_IMODE(kept[-1].stat().st_mode) == 0o600
+
+
+def test_a_damaged_gradebook_is_not_written_to(course):
+    with open_book(course) as book:
+        book.write(entry())
+        backup = book.backup()
+    content = bytearray(course.gradebook.read_bytes())
+    content[8192:40960] = bytes(32768)
+    course.gradebook.write_bytes(content)
+    with pytest.raises(EfflabError, match=f"damaged.*{backup.name} in its place"), open_book(course):
+        pass
+    assert course.gradebook.read_bytes() == content
+    shutil.copy(backup, course.gradebook)
+    with open_book(course) as book:
+        assert book.write(entry()).kind == "same"
 
 
 def test_a_name_that_is_no_folder_name_is_refused(book, course):

@@ -3,6 +3,7 @@
 _TEXT = '''"""Settings of nbgrader, written by the autograder; `nbgrader` commands are run in this folder."""
 
 import os
+from importlib import resources
 
 c = get_config()  # noqa: F821
 
@@ -35,6 +36,8 @@ c.GenerateFeedback.preprocessors = []
 # The formgrader shows what students wrote; none of it may run.
 c.HTMLExporter.sanitize_html = True
 c.HTMLExporter.filters = {"markdown2html": "autograder.nbgrading.harmless.markdown"}
+# Formulas are set by the MathJax that `autograder serve` serves, not by another host's.
+c.HTMLExporter.extra_template_paths = [str(resources.files("autograder.nbgrading") / "templates")]
 
 # What a late submission loses: nothing ("none") or everything ("zero"), or a plugin of your own.
 # c.LateSubmissionPlugin.penalty_method = "zero"

@@ -31,12 +31,18 @@ class Connection:
     """A gradebook file, open for transactions through nbgrader's API."""
 
     def __init__(self, path: Path) -> None:
-        """Open the gradebook, and make it if it is missing."""
+        """Open the gradebook, and make it if it is missing.
+
+        Raises:
+            EfflabError: the file is damaged, or another program holds it.
+        """
         from nbgrader.api import Gradebook  # noqa: PLC0415 - seconds to import
 
         self.path = path
         self._engine = _engine(path)
-        if not path.exists():
+        if path.exists():
+            _check(path)
+        else:
             _create(path)
         self._book: Gradebook = Gradebook(_url(path), course_id=COURSE_ID)
         self._book.close()
@@ -90,6 +96,25 @@ def _engine(path: Path) -> Any:
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)
     return engine
+
+
+def _check(path: Path) -> None:
+    """Refuse a damaged file before anything is written on top of it."""
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as database:
+            found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        raise EfflabError(f"{path} cannot be opened now: {error}") from error
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        copies = sorted((path.parent / "backups").glob("gradebook-*.db"))
+        way = (
+            f"put {copies[-1]} in its place and grade again"
+            if copies
+            else "there is no backup; remove it and grade again"
+        )
+        raise EfflabError(f"{path} is damaged ({' '.join(found.split())[:120]}): {way}")
 
 
 def _create(path: Path) -> None:

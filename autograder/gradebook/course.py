@@ -44,11 +44,13 @@ class Course:
         """Make a course folder, or complete one; what is there already stays as it is.
 
         Raises:
-            EfflabError: the path is a file.
+            EfflabError: the path is a file, or a repository.
         """
         root = Path(path).expanduser().resolve()
         if root.exists() and not root.is_dir():
             raise EfflabError(f"a course needs a folder, {root} is a file")
+        if (root / ".git").exists():
+            raise EfflabError(f"a course needs a folder of its own, {root} is a git repository")
         if not root.exists():
             root.mkdir(parents=True)
             root.chmod(0o700)

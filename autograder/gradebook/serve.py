@@ -1,9 +1,11 @@
 """The formgrader on a course folder: a Jupyter server with that one extension, for this machine alone."""
 
 import contextlib
+import gzip
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,10 +25,10 @@ from efflab.errors import EfflabError
 
 _EXTENSION = "nbgrader.server_extensions.formgrader"
 _START_SECONDS = 60.0
-# The formgrader's pages hold scripts of their own and load MathJax as nbgrader wants it; nothing else comes from elsewhere.
+# The formgrader's pages hold scripts of their own; nothing comes from elsewhere.
 _POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' https://cdnjs.cloudflare.com; "
-    "style-src 'self' 'unsafe-inline'; font-src 'self' data: https://cdnjs.cloudflare.com; img-src 'self' data:; "
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; "
     "object-src 'none'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
 )
 
@@ -113,7 +115,7 @@ def running(course: Course, port: int = 0) -> Iterator[Server]:
         place = _port(port)
         token = secrets.token_urlsafe(24)
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            _command(Path(folder), _settings(course, place)),
+            _command(Path(folder), _settings(course, place) | {"extra_static_paths": _static(Path(folder))}),
             cwd=course.root,
             env=_environment(Path(folder), token),
             stdin=subprocess.DEVNULL,
@@ -167,6 +169,18 @@ def _settings(course: Course, port: int) -> dict[str, object]:
         "tornado_settings": {"headers": {"Content-Security-Policy": _POLICY}},
         "log_level": "WARN",
     }
+
+
+def _static(folder: Path) -> list[str]:
+    """The book's MathJax, unpacked where the server finds it; nothing where the book is not at hand."""
+    vendored = Path(__file__).resolve().parents[2] / "book" / "_vendor" / "mathjax"
+    packed = vendored / "tex-chtml.js.gz"
+    if not packed.is_file():
+        return []
+    target = folder / "static" / "mathjax"
+    shutil.copytree(vendored / "fonts", target / "fonts")
+    (target / "tex-chtml.js").write_bytes(gzip.decompress(packed.read_bytes()))
+    return [str(target.parent)]
 
 
 def _command(folder: Path, settings: dict[str, object]) -> list[str]:
