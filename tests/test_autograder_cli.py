@@ -246,6 +246,17 @@ def test_trouble_of_the_machine_takes_no_grade_away(handed_in, tmp_path, monkeyp
     assert (course / "outcomes" / LAB / "ada.json").read_bytes() == before
 
 
+def test_a_folder_that_is_no_students_stops_nobody(handed_in, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["autograder.sandbox.runner"], "grade", grader(1.0))
+    shutil.rmtree(handed_in / "eve")
+    course = tmp_path / "course"
+    run("grade", handed_in, "--course", course, "--workers", "1")
+    shutil.copytree(course / "submitted" / "ada", course / "submitted" / "a b; c")
+    found = json.loads(run("grade", "--course", course, "--workers", "1", "--json", status=1).stdout)
+    assert (found["unchanged"], found["failed"]) == (2, 1)
+    assert any("the gradebook did not take it" in line["why"] for line in found["attention"])
+
+
 def test_the_whole_way_on_the_fake_sandbox(handed_in, tmp_path, monkeypatch):
     shutil.rmtree(handed_in / "eve")
     monkeypatch.setattr(sys.modules["autograder.sandbox.runner"], "grade", grader(1.0))

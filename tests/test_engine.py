@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from autograder import tasks
-from autograder.engine import inline, keys, run, transport, variants
+from autograder.engine import inline, jobs, keys, run, transport, variants
 from autograder.engine.cache import Cache
 from autograder.job import Cell, Job, Limits, Outcome
 from efflab.errors import EfflabError
@@ -198,3 +198,49 @@ def test_only_checks_that_ask_get_the_variant():
     assert seen == [17, "plain"]
     assert [check.name for check in bound] == ["asks", "plain"]
     assert bound[1] is plain
+
+
+SAMPLE = """---
+jupytext:
+  text_representation: {extension: .md, format_name: myst}
+kernelspec: {display_name: efflab, language: python, name: efflab}
+efflab: {title: Sample, variants: spring, forbidden: [efflab.pruning]}
+---
+
+```{code-cell} python
+:nbgrader: {solution: true, grade_id: sample-1-solution}
+def size():
+    # STUB: raise NotImplementedError("Task 1: write size.")
+    ### BEGIN SOLUTION
+    return 3
+    ### END SOLUTION
+```
+
+```{code-cell} python
+:nbgrader: {grade: true, grade_id: sample-1, points: 2}
+assert size() > 0
+```
+"""
+
+
+def test_a_lab_with_variants_gives_each_student_a_job_of_their_own(tmp_path):
+    folder = tmp_path / "solutions" / "07-sample"
+    (folder / "data").mkdir(parents=True)
+    (folder / "sample.md").write_text(SAMPLE)
+    (folder / "data" / "a.csv").write_bytes(b"1,2")
+    lab = jobs.released("07-sample", tmp_path)
+    ada, bob, nobody = (jobs.job(lab, lab.notebook, secret="s", student=name) for name in ("ada", "bob", ""))
+    assert ada.variant == str(variant("07-sample", "ada", "spring"))
+    assert len({ada.variant, bob.variant, nobody.variant}) == 3
+    assert nobody.variant == ""
+    assert keys.key(ada, "v") != keys.key(bob, "v")
+    assert (ada.seed, ada.forbidden, dict(ada.data)) == (
+        bob.seed,
+        ("efflab.pruning",),
+        {"data/a.csv": b"1,2"},
+    )
+    assert [(cell.origin, cell.task) for cell in ada.cells] == [
+        ("student", "sample-1"),
+        ("check", "sample-1"),
+    ]
+    assert jobs.released("01-pruning").variant("ada") == ""

@@ -122,6 +122,7 @@ def test_an_existing_scheduler_grades_and_a_changed_worker_refuses(tmp_path, mon
         assert "other checks" in late[0].failure
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_keeps_what_is_done_and_leaves_nothing_behind(tmp_path):
     import signal

@@ -59,6 +59,7 @@ def grade(
             raise EfflabError(f"there is nothing to grade in {opened.submitted}")
         tally = show.Tally(problems=tuple(problems), attention=remarks)
         _write(book, found, people, settings, tally)
+        tally.waiting = _waiting(opened, found)
     if as_json:
         print_json(tally.as_json())
     else:
@@ -122,7 +123,7 @@ def _write(
     book.backup()
     prepare(book, {one.lab.name: one.lab for one in found}.values(), people)
     secret = book.course.secret_key()
-    works = [batch.prepare(one, secret) for one in found]
+    works = read(found, secret)
     with show.bar("grading", len(works)) as step:
         for work, outcome in batch.graded(works, Cache(book.course.cache), settings, note):
             entry = batch.entry(work, outcome, people)
@@ -131,14 +132,38 @@ def _write(
             step()
 
 
+def _waiting(course: "Course", found: "Sequence[batch.Submission]") -> int:
+    """How many of the submissions hold something that a person has to grade."""
+    from autograder import gradebook
+
+    chosen = {(one.student, one.lab.name) for one in found}
+    rows = [row for lab in {name for _, name in chosen} for row in gradebook.rows(course, lab)]
+    return sum(row.needs_manual for row in rows if (row.student, row.lab) in chosen)
+
+
+def read(found: "Sequence[batch.Submission]", secret: str) -> "list[batch.Work]":
+    """Read and rebuild the submissions."""
+    from autograder.engine import batch
+
+    works = []
+    with show.bar("reading", len(found)) as step:
+        for one in found:
+            works.append(batch.prepare(one, secret))
+            step()
+    return works
+
+
 def _written(book: "Book", work: "batch.Work", entry: "Entry") -> "Change":
-    """Write an entry; trouble of this machine never takes the place of an earlier grade."""
+    """Write an entry; trouble of this machine never takes the place of an earlier grade, nor stops the others."""
     from autograder.gradebook import Change
 
-    trouble = bool(entry.outcome.failure) and work.job is not None
-    if trouble and book.outcome_path(entry.student, entry.lab).is_file():
-        return Change(entry.student, entry.lab, "failed", failure=entry.outcome.failure)
-    return book.write(entry)
+    trouble = entry.outcome.failure if work.job is not None else ""
+    try:
+        if not trouble or not book.outcome_path(entry.student, entry.lab).is_file():
+            return book.write(entry)
+    except Exception as error:  # noqa: BLE001 - whatever the gradebook says of one submission, the others go on
+        trouble = f"the gradebook did not take it: {' '.join(str(error).split()) or type(error).__name__}"
+    return Change(entry.student, entry.lab, "failed", failure=trouble)
 
 
 def prepare(book: "Book", labs: "Iterable[nb.Lab]", people: "batch.People") -> None:

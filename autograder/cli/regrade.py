@@ -58,11 +58,12 @@ def regrade(
 
 
 def _compare(book: "Book", found: Sequence[Any], people: Any, settings: Any) -> "list[tuple[Entry, Change]]":
+    from autograder.cli.grade import read
     from autograder.engine import batch
     from autograder.engine.cache import Cache
 
     secret = book.course.secret_key()
-    works = [batch.prepare(one, secret) for one in found]
+    works = read(found, secret)
     pairs = []
     with show.bar("grading", len(works)) as step:
         for work, outcome in batch.graded(works, Cache(book.course.cache), settings, note):

@@ -24,12 +24,15 @@ class Tally:
         attention: who and why a person should look.
         late: how many were handed in late.
         waiting: how many have a written answer to be graded by hand.
+        flagged: how many have flags.
         problems: files that could not be taken in.
+        sandbox: where they ran.
     """
 
     changes: "list[Change]" = field(default_factory=list)
     attention: list[tuple[str, str, str]] = field(default_factory=list)
     late: int = 0
+    waiting: int = 0
     flagged: int = 0
     problems: tuple[str, ...] = ()
     sandbox: str = ""
@@ -40,8 +43,8 @@ class Tally:
         self.late += late
         self.flagged += bool(outcome.flags)
         self.sandbox = outcome.sandbox or self.sandbox
-        if outcome.failure:
-            self.attention.append((change.student, change.lab, f"not graded: {outcome.failure}"))
+        if reason := change.failure or outcome.failure:
+            self.attention.append((change.student, change.lab, f"not graded: {reason}"))
         for flag in outcome.flags:
             where = f"{flag.task}: " if flag.task else ""
             self.attention.append((change.student, change.lab, f"{where}{flag.sentence}"))
@@ -66,6 +69,7 @@ class Tally:
             "failed": self.failed,
             "flagged": self.flagged,
             "late": self.late,
+            "by hand": self.waiting,
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -119,5 +123,7 @@ def summary(tally: Tally) -> None:
     lines = [*tally.attention, *(("", "", problem) for problem in tally.problems)]
     if lines:
         table(("student", "lab", "needs a person"), lines[:LINES])
+    if tally.waiting:
+        typer.echo(f"{tally.waiting} submissions have answers to be graded by hand: autograder serve")
     if len(lines) > LINES:
         typer.echo(f"and {len(lines) - LINES} more (--json lists all)")

@@ -41,7 +41,7 @@ def seed(secret: str, lab: str, cells: Iterable[Cell]) -> str:
 
 
 def variant(course: str, lab: str, student: str) -> str:
-    """The public seed of a student's own variant: the number that `efflab.lab.variant` gives at home."""
+    """The public seed of a student's own variant: the number that `efflab.lab.variants.variant` gives at home."""
     from efflab.lab.variants import variant as number  # noqa: PLC0415 - one formula for both sides
 
     return str(number(lab, student, course))

@@ -1,6 +1,6 @@
 """Checks that ask for the student's own variant: ``def check(student, rng, variant)``.
 
-The variant is a public number that `efflab.lab.variant` gives the student at home, so a task can say "use the layer
+The variant is a public number that `efflab.lab.variants.variant` gives the student at home, so a task can say "use the layer
 sizes of your variant" and its check can know which those are. Other checks are left as they are.
 """
 
