@@ -250,6 +250,16 @@ def test_a_template_that_died_is_started_again(bwrap):
         assert graded(made, HONEST).points == 3
 
 
+def test_a_template_outlives_the_thread_that_started_it(bwrap):
+    with BwrapSandbox() as made:
+        thread = threading.Thread(target=graded, args=(made, HONEST))
+        thread.start()
+        thread.join()
+        (template,) = made._templates.values()
+        assert graded(made, HONEST, "import time\ntime.sleep(0.2)").points == 3
+        assert template.alive and list(made._templates.values()) == [template]
+
+
 def test_two_submissions_are_graded_at_a_time(sandbox):
     found = {}
 

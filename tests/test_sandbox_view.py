@@ -1,7 +1,9 @@
 """What code in the sandbox sees and reaches: the system to read, its own scratch folder, and nothing else."""
 
 import json
+import sys
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 from sandboxed import job, printed, processes, soon
@@ -9,6 +11,7 @@ from sandboxed import job, printed, processes, soon
 from autograder.sandbox import SandboxError, bwrap_command, choose, imports, staging
 from autograder.sandbox.bwrap import BwrapSandbox
 from autograder.sandbox.conversation import Conversation
+from autograder.sandbox.inside import main
 from autograder.sandbox.runner import grade
 
 
@@ -185,6 +188,35 @@ def test_a_bubblewrap_for_one_submission_is_as_closed(bwrap):
 def test_data_files_lie_in_the_working_directory(sandbox):
     with_data = replace(job("print(open('data/x.txt').read())"), data={"data/x.txt": b"seven"})
     assert printed(grade(with_data, (), sandbox)) == "seven\n"
+
+
+def test_processes_and_loaders_work_inside(sandbox):
+    source = """
+import multiprocessing, torch, sys, subprocess
+with multiprocessing.get_context("fork").Pool(2) as pool: total = sum(pool.map(abs, [-1, -2, -3]))
+loader = torch.utils.data.DataLoader(torch.arange(8), batch_size=4, num_workers=1)
+total += sum(int(batch.sum()) for batch in loader)
+total += int(subprocess.run([sys.executable, "-c", "print(100)"], capture_output=True, check=True).stdout)
+print(total)"""
+    outcome = grade(job(source), (), sandbox)
+    assert printed(outcome) == "134\n", outcome.cells
+
+
+def test_a_variant_is_told_to_its_own_submission(sandbox):
+    source = "import os\nprint(os.environ.get('EFFLAB_VARIANT'))"
+    assert printed(grade(replace(job(source), variant="17"), (), sandbox)) == "17\n"
+    assert printed(grade(job(source), (), sandbox)) == "None\n"
+
+
+def test_kernels_are_compiled_where_a_package_says_how(monkeypatch):
+    compiled = []
+    kernels = ModuleType("efflab.some._kernels")
+    kernels.precompile = lambda: compiled.append(1)
+    monkeypatch.setitem(sys.modules, "efflab.some", ModuleType("efflab.some"))
+    monkeypatch.setitem(sys.modules, "efflab.some._kernels", kernels)
+    main.precompile("efflab.some")
+    main.precompile("efflab.models")
+    assert compiled == [1]
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o700])

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +16,7 @@ from autograder.sandbox import imports, staging
 from autograder.sandbox.errors import SandboxError
 from autograder.sandbox.fresh import fresh
 from autograder.sandbox.session import Session
-from autograder.sandbox.template import Template
+from autograder.sandbox.template import Template, variant
 
 TEMPLATES = 2
 """Warm templates that are kept; each holds the memory of an interpreter with torch."""
@@ -45,6 +46,8 @@ class BwrapSandbox:
         self._templates: dict[Key, Template] = {}
         self._stages: dict[tuple[str, ...], Path] = {}
         self._lock = threading.Lock()
+        # Bubblewrap ends with the thread that started it, so that must not be a caller's.
+        self._launcher = ThreadPoolExecutor(1, thread_name_prefix="launcher")
 
     def __enter__(self) -> Self:
         return self
@@ -64,13 +67,14 @@ class BwrapSandbox:
                 if template is None:
                     break
                 try:
-                    return template.fork(job.limits, {}, filtered=True)
+                    return template.fork(job.limits, variant(job), filtered=True)
                 except SandboxError:
                     # A template that has ended (its machine was short of memory, say) is started anew, once.
                     if attempt or template.alive:
                         raise
                     self._drop(self._key(job))
-            return fresh(job, self._stage(job.forbidden), self._data, root=self._root)
+            stage = self._stage(job.forbidden)
+            return self._launcher.submit(fresh, job, stage, self._data, root=self._root).result()
 
     def close(self) -> None:
         """End the templates and remove what was staged."""
@@ -78,6 +82,7 @@ class BwrapSandbox:
             self._drop(key)
         while self._stages:
             staging.remove(self._stages.popitem()[1])
+        self._launcher.shutdown()
 
     def _template(self, job: Job) -> Template | None:
         key = self._key(job)
@@ -116,7 +121,7 @@ class BwrapSandbox:
             "nested": True,
             "readable": [line.DATA] if self._data is not None else [],
         }
-        return Template(command, settings, line.OUTSIDE)
+        return self._launcher.submit(Template, command, settings, line.OUTSIDE).result()
 
     def _stage(self, forbidden: tuple[str, ...]) -> Path:
         if forbidden not in self._stages:

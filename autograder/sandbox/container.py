@@ -21,7 +21,7 @@ from autograder.sandbox import imports, staging
 from autograder.sandbox.channel import Channel
 from autograder.sandbox.errors import SandboxError
 from autograder.sandbox.session import Session
-from autograder.sandbox.template import INSIDE, numbers
+from autograder.sandbox.template import INSIDE, numbers, variant
 
 IMAGE = "efflab-sandbox"
 ENGINES = ("docker", "podman")
@@ -117,7 +117,7 @@ class ContainerSandbox:
             "library": line.LIBRARY,
             "scratch": line.SCRATCH,
             "modules": imports.modules(job.cells, job.forbidden),
-            "order": {"limits": numbers(job.limits), "scratch": line.SCRATCH, "environment": {}},
+            "order": {"limits": numbers(job.limits), "scratch": line.SCRATCH, "environment": variant(job)},
             "line": [0, 1],
         }
         words = command(self._program, name, stage, job.limits, data=self._data, image=self._image)

@@ -9,7 +9,7 @@ from autograder.job import Job
 from autograder.sandbox import bwrap_command as line
 from autograder.sandbox import imports
 from autograder.sandbox.session import Forked, Lifeline
-from autograder.sandbox.template import attach, numbers
+from autograder.sandbox.template import attach, numbers, variant
 
 
 def fresh(job: Job, stage: Path, data: Path | None, *, root: bool) -> Forked:
@@ -32,7 +32,7 @@ def fresh(job: Job, stage: Path, data: Path | None, *, root: bool) -> Forked:
         "filtered": True,
         "scratch": line.SCRATCH,
         "limits": numbers(job.limits),
-        "environment": {},
+        "environment": variant(job),
     }
     settings = {
         "become": line.USER if root else 0,

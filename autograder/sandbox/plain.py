@@ -15,7 +15,7 @@ from autograder.sandbox import bwrap_command as line
 from autograder.sandbox import imports, staging
 from autograder.sandbox.errors import SandboxError
 from autograder.sandbox.session import Session
-from autograder.sandbox.template import INSIDE, Template
+from autograder.sandbox.template import INSIDE, Template, variant
 
 Key = tuple[str, tuple[str, ...], tuple[str, ...]]
 
@@ -55,7 +55,7 @@ class PlainSandbox:
             def clean() -> None:
                 shutil.rmtree(scratch, ignore_errors=True)
 
-            own = _environment(Path(scratch), self._data)
+            own = _environment(Path(scratch), self._data) | variant(job)
             return template.fork(job.limits, own, filtered=False, scratch=scratch, clean=clean)
 
     def close(self) -> None:

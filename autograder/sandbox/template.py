@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autograder.job import Limits
+from autograder.job import Job, Limits
 from autograder.sandbox.channel import Channel
 from autograder.sandbox.errors import SandboxError
 from autograder.sandbox.session import READY_SECONDS, Forked, Lifeline
@@ -152,6 +152,11 @@ def attach(
         raise
     channel = Channel(descriptor, descriptor)
     return Forked(channel, lifeline, root, scratch, limits, stored=stored, namespace=namespace, clean=clean)
+
+
+def variant(job: Job) -> dict[str, str]:
+    """The variable that tells a notebook which variant of the lab is this student's."""
+    return {"EFFLAB_VARIANT": job.variant} if job.variant else {}
 
 
 def numbers(limits: Limits) -> dict[str, int]:

@@ -219,7 +219,8 @@ def _limits(limits: dict[str, int]) -> dict[str, int]:
         "CPU": limits["cpu_seconds"] + 1,
         "NOFILE": limits["open_files"],
         "FSIZE": limits["file_bytes"],
-        "CORE": 0,
+        # Not 0: a system that pipes dumps to a program would do so then, and does not at 1.
+        "CORE": 1,
         "MEMLOCK": 2**16,
         "MSGQUEUE": 2**16,
     } | ({"NPROC": limits["processes"]} if limits["processes"] else {})
