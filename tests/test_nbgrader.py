@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import signal
 import socket
@@ -108,6 +109,21 @@ def test_links_to_the_web_stay(name):
     from autograder.nbgrading.harmless import markdown
 
     assert f'<a href="{name}">x</a>' in markdown(f"[x]({name})")
+
+
+@pytest.mark.parametrize(
+    "command", [r"\href", r"\\href", r"&#92;href", r"\&#104;ref", r"\<wbr>href", r"\<!-- -->href"]
+)
+def test_formulas_make_no_links(command):
+    """In the text as a browser reads it, neighbouring strings joined as MathJax joins them."""
+    from bs4 import BeautifulSoup
+
+    from autograder.nbgrading.harmless import markdown
+
+    page = markdown(f"$ {command}{{javascript:alert(1)}}{{x}} $ and $\\mathrm{{d}}x \\hrefs$")
+    text = BeautifulSoup(page, "html.parser").get_text()
+    assert not re.search(r"\\href\b", text) and "javascript" in text
+    assert r"\mathrm{d}x \hrefs" in text
 
 
 def test_outputs_are_text_and_png_alone():
