@@ -37,7 +37,7 @@ c.GenerateFeedback.preprocessors = []
 c.HTMLExporter.sanitize_html = True
 c.HTMLExporter.filters = {"markdown2html": "autograder.nbgrading.harmless.markdown"}
 # Formulas are set by the MathJax that `autograder serve` serves, not by another host's.
-c.HTMLExporter.extra_template_paths = [str(resources.files("autograder.nbgrading") / "templates")]
+c.HTMLExporter.template_paths.insert(0, str(resources.files("autograder.nbgrading") / "templates"))
 
 # What a late submission loses: nothing ("none") or everything ("zero"), or a plugin of your own.
 # c.LateSubmissionPlugin.penalty_method = "zero"
