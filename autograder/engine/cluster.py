@@ -49,6 +49,8 @@ def scratch() -> Iterator[Path]:
 
 
 def _alive(process: int) -> bool:
+    if os.name == "nt":
+        return True  # there a signal of 0 is no question but Ctrl-C
     try:
         os.kill(process, 0)
     except ProcessLookupError:
