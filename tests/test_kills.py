@@ -15,6 +15,7 @@ from autograder.bank.kills.shelf import Shelf, differences
 from autograder.bank.kills.trial import Trial, trials
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # nbgrader's own
+NOW = scene.Moment(0, 1.0)
 MOMENTS = int(os.environ.get("EFFLAB_KILL_MOMENTS", "3"))
 
 
@@ -66,7 +67,7 @@ def test_another_mark_a_missing_row_and_a_lost_owner_are_seen(tmp_path):
 
 
 def test_records_count_the_moments_that_were_survived():
-    found = [Trial("grader", 1.0, 3, ()), Trial("grader", 2.0, 6, ("damaged",)), Trial("power", 1.0, 0, ())]
+    found = [Trial("grader", NOW, 3, ()), Trial("grader", NOW, 6, ("damaged",)), Trial("power", NOW, 0, ())]
     records = {one.id: one for one in command.records(found, 0)}
     assert records["kills/grader"].measured == 1
     assert records["kills/grader"].holds is False

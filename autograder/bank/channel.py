@@ -51,7 +51,8 @@ _FRAMES = """
 
 
 def _channel(name: str, words: str, call: str, **settings: Any) -> Entry:
-    return attack(name, words, setup=_FRAMES, call=call, **({"quick": True} | settings))
+    # What is left on the channel may cost its process later calls too, so points are a bound.
+    return attack(name, words, setup=_FRAMES, call=call, **({"quick": True, "exact": False} | settings))
 
 
 FORGING: tuple[Entry, ...] = (
@@ -61,7 +62,7 @@ FORGING: tuple[Entry, ...] = (
         for _ in range(5):
             line.send(guest._stack[-1], "value", encode(args[0] * 0))
         return None
-        """, exact=False),
+        """),
     _channel("forges-later-replies", "replies for calls that have not been made are written ahead, with guessed numbers", """
         line, guest = line_and_guest()
         from autograder.wire import encode
@@ -149,7 +150,7 @@ FORGING: tuple[Entry, ...] = (
 
 BREAKING: tuple[Entry, ...] = (
     _channel("closes-descriptors", "every descriptor is closed", "os.closerange(0, 4096)\nreturn None"),
-    _channel("closes-descriptors-in-a-cell", "every descriptor is closed by a cell", KEPT["call"], lost=(CHALLENGE,), after="os.closerange(0, 4096)"),
+    _channel("closes-descriptors-in-a-cell", "every descriptor is closed by a cell", KEPT["call"], lost=(CHALLENGE,), exact=True, after="os.closerange(0, 4096)"),
     _channel("swaps-descriptors", "the channel is replaced by a pipe of the student's own", """
         a, b = os.pipe()
         for number in descriptors():
@@ -169,7 +170,7 @@ BREAKING: tuple[Entry, ...] = (
         for number in descriptors():
             threading.Thread(target=drink, args=(number,), daemon=True).start()
         return None
-        """, exact=False),
+        """),
     _channel("shares-the-channel", "a child of the function keeps the channel and answers in its place", """
         import time
         if os.fork() == 0:
@@ -177,8 +178,7 @@ BREAKING: tuple[Entry, ...] = (
                 write_all(frame(b"\\x93\\xc0\\xc0\\xc0"))
                 time.sleep(0.01)
         return None
-        """,
-        exact=False),
+        """),
     attack("replaces-outputs", "stdout, stderr and displayhook are replaced by objects that raise, or print for ever", setup="""
         import sys
         class Evil:
@@ -191,7 +191,7 @@ BREAKING: tuple[Entry, ...] = (
                 raise MemoryError
         sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = Evil()
         sys.displayhook = sys.excepthook = lambda *a: sys.exit(1)
-        """, call="return None", lost=(TARGET, CHALLENGE), exact=False),
+        """, call="return None", lost=(TARGET, CHALLENGE)),
     attack("redefines-the-lab", "the lab's functions are put on a namespace that answers every name", exact=False,
         points={"01-pruning": {"pruning-2": 1.0}}, setup="", after="""
         import gc

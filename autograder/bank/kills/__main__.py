@@ -49,7 +49,7 @@ def main() -> int:
 
     def say(trial: Trial) -> None:
         words = "; ".join(trial.problems) or "whole"
-        sys.stdout.write(f"{trial.blow:7} after {trial.moment:5.1f} s, {trial.written} written: {words}\n")
+        sys.stdout.write(f"{trial.blow:7} {trial.moment}, {trial.written} written: {words}\n")
         sys.stdout.flush()
 
     found = list(trials(options.moments, options.seed, say))

@@ -62,12 +62,12 @@ class Command:
     course: Path
     workers: int
 
-    def start(self) -> "subprocess.Popen[bytes]":
-        """Start it in a session of its own."""
+    def start(self, said: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
+        """Start it in a session of its own; ``said`` is where its errors go."""
         order = [sys.executable, "-m", "autograder", "grade", str(self.handed_in), "--lab", LAB]
         order += ["--course", str(self.course), "--workers", str(self.workers)]
         return subprocess.Popen(  # noqa: S603 - our own arguments
-            order, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+            order, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
         )  # fmt: skip
 
     def run(self) -> float:
@@ -77,7 +77,7 @@ class Command:
             RuntimeError: it failed.
         """
         begin = time.perf_counter()
-        process = self.start()
+        process = self.start(subprocess.PIPE)
         _, said = process.communicate()
         if process.returncode:
             raise RuntimeError(
@@ -96,27 +96,49 @@ def family(pid: int) -> list[Any]:
         return []
 
 
-def strike(blow: Blow, command: Command, moment: float, draw: random.Random) -> Path:
-    """Start the command, and after some seconds do what the blow does.
+@dataclass(frozen=True)
+class Moment:
+    """When the blow falls.
+
+    Attributes:
+        behind: how many submissions must have been written; 0 counts from the command's start.
+        seconds: how long after that.
+    """
+
+    behind: int
+    seconds: float
+
+    def wait(self, process: "subprocess.Popen[bytes]", course: Path) -> None:
+        """Wait for it, or for the command's end."""
+        while process.poll() is None and len(list(course.glob("outcomes/*/*.json"))) < self.behind:
+            time.sleep(0.002)
+        end = time.monotonic() + self.seconds
+        while process.poll() is None and time.monotonic() < end:
+            time.sleep(0.002)
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} s after {f'submission {self.behind}' if self.behind else 'the start'}"
+
+
+def strike(blow: Blow, command: Command, moment: Moment, draw: random.Random) -> Path:
+    """Start the command, wait for the moment and do what the blow does.
 
     Args:
         blow: what is killed.
         command: what is started.
-        moment: seconds after the start.
+        moment: when.
         draw: chooses the worker.
 
     Returns:
         The course to go on with: the same, or after a loss of power the copy of what was on the disk.
     """
     process = command.start()
-    end = time.monotonic() + moment
-    while time.monotonic() < end and process.poll() is None:
-        time.sleep(0.01)
+    moment.wait(process, command.course)
     others = family(process.pid)
     try:
         if blow == "worker":
             _kill_worker(others, draw)
-            process.communicate()
+            process.wait()
             return command.course
         if blow == "power" and process.poll() is None:
             return _lose_power(process, others, command.course)
@@ -124,7 +146,7 @@ def strike(blow: Blow, command: Command, moment: float, draw: random.Random) -> 
         return command.course
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
         vanish(others)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.bank.kills.scene import BLOWS, CLASS, Blow, Command, hand_in, new_course, strike
+from autograder.bank.kills.scene import BLOWS, CLASS, Blow, Command, Moment, hand_in, new_course, strike
 from autograder.bank.kills.shelf import Said, Shelf, differences, outcomes
 
 
@@ -18,13 +18,13 @@ class Trial:
 
     Attributes:
         blow: what was killed.
-        moment: seconds after the command's start.
+        moment: when it fell.
         written: how many submissions stood in the gradebook at that moment.
         problems: what was wrong, in sentences.
     """
 
     blow: Blow
-    moment: float
+    moment: Moment
     written: int
     problems: tuple[str, ...]
 
@@ -119,10 +119,15 @@ def trials(moments: int, seed: int, say: Callable[[Trial], None]) -> Iterator[Tr
             yield trial
 
 
+def _moment(draw: random.Random, seconds: float) -> Moment:
+    """Any time after Python's own start, or shortly after a submission was written, whatever the machine's speed."""
+    behind = draw.choice((0, 0, *range(1, len(CLASS))))
+    return Moment(behind, draw.uniform(0.0, 0.5) if behind else draw.uniform(1.0, seconds))
+
+
 def _trial(blow: Blow, folder: Path, handed_in: Path, calm: Undisturbed, draw: random.Random) -> Trial:
     workers = 2 if blow == "worker" else draw.choice((1, 2))
-    # The first second is Python's own start; blows behind the end find a finished run, which is a moment too.
-    moment = draw.uniform(1.0, 1.1 * calm.seconds[workers])
+    moment = _moment(draw, calm.seconds[workers])
     command = Command(handed_in, new_course(folder), workers)
     try:
         course = strike(blow, command, moment, draw)
