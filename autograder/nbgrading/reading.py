@@ -1,9 +1,12 @@
 """A submission in nbgrader's folders, read as `autograder grade` reads it."""
 
+import atexit
 import dataclasses
+import functools
+from typing import Any
 
 from autograder import engine
-from autograder.engine import batch
+from autograder.engine import batch, inline
 from autograder.engine.batch import Submission, Work
 from autograder.gradebook import Course, labs
 from autograder.job import Outcome
@@ -22,5 +25,13 @@ def outcome(course: Course, work: Work) -> Outcome:
     """The outcome of a submission, from the course's cache or graded here and now."""
     if work.job is None:
         return Outcome("", work.submission.lab.name, (), failure=work.failure)
-    found = engine.outcome(work.job, cache=engine.Cache(course.cache))
+    found = engine.outcome(work.job, cache=engine.Cache(course.cache), sandbox=_sandbox())
     return dataclasses.replace(found, notes=(*work.notes, *found.notes), flags=(*work.flags, *found.flags))
+
+
+@functools.cache
+def _sandbox() -> Any:
+    """One for all submissions that this process grades, so that a class starts the interpreter once."""
+    made = inline.open_sandbox(None, trusted=False)
+    atexit.register(made.close)
+    return made
