@@ -18,64 +18,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from autograder.sandbox.inside import kernel_filter
+from autograder.sandbox.inside.mounting import LIBC, SCRATCH, call, folders, loopback, mounts, unshare
 
-SCRATCH = "/scratch"
-FOLDERS = {"home": 0o700, "lab": 0o700, "tmp": 0o1777, "shm": 0o1777}
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_NEW_USER, _NEW_PID, _NEW_MOUNT, _NEW_NET, _NEW_IPC = 0x10000000, 0x20000000, 0x20000, 0x40000000, 0x8000000
-_NOSUID, _NODEV, _NOEXEC, _READ_ONLY, _REMOUNT, _BIND, _REC, _PRIVATE = 2, 4, 8, 1, 32, 4096, 16384, 1 << 18
 _PDEATHSIG, _DUMPABLE, _NO_NEW_PRIVS, _BOUND_DROP, _SUBREAPER = 1, 4, 38, 24, 36
-_COPIED = ("cpuinfo", "meminfo", "version", "stat", "loadavg", "uptime", "filesystems")
-
-
-def unshare() -> None:
-    """Put this process's children into namespaces of their own, with this user as the only one.
-
-    Raises:
-        OSError: the kernel does not let us.
-    """
-    user, group = os.getuid(), os.getgid()
-    _LIBC.prctl(_DUMPABLE, 1, 0, 0, 0)  # or the files below would be root's
-    _call("unshare", _LIBC.unshare(_NEW_USER | _NEW_PID | _NEW_MOUNT | _NEW_NET | _NEW_IPC))
-    for name, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{user} {user} 1"),
-        ("gid_map", f"{group} {group} 1"),
-    ):
-        Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
-
-
-def mounts(size: int) -> None:
-    """A private scratch folder, and nothing else that can be written or that shows other processes.
-
-    Args:
-        size: bytes of the scratch folder.
-
-    Raises:
-        OSError: the kernel does not let us.
-    """
-    told = {name: _first_bytes(f"/proc/{name}") for name in _COPIED}
-    # Where the kernel should look for someone to end, it looks here first.
-    Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-    _mount("none", "/", "", _REC | _PRIVATE)
-    _mount("scratch", SCRATCH, "tmpfs", _NOSUID | _NODEV, f"size={size},nr_inodes=20000,mode=755")
-    folders(SCRATCH)
-    _mount(f"{SCRATCH}/shm", "/dev/shm", "", _BIND)  # noqa: S108 - the private one
-    if Path("/dev/pts").is_dir():
-        _mount("none", "/dev/pts", "tmpfs", _NOSUID | _NODEV | _NOEXEC | _READ_ONLY, "size=4k,mode=555")
-    # A fresh /proc is refused below bubblewrap's; these few files are what libraries look for.
-    _mount("none", "/proc", "tmpfs", _NOSUID | _NODEV | _NOEXEC, "size=1m,mode=555")
-    for name, content in told.items():
-        Path(f"/proc/{name}").write_bytes(content)
-    _mount("none", "/proc", "", _REMOUNT | _READ_ONLY | _NOSUID | _NODEV | _NOEXEC, "size=1m,mode=555")
-
-
-def folders(scratch: str) -> None:
-    """The folders of a scratch folder; the working directory is the lab's."""
-    for name, mode in FOLDERS.items():
-        Path(scratch, name).mkdir(exist_ok=True)
-        Path(scratch, name).chmod(mode)
-    os.chdir(f"{scratch}/lab")
 
 
 def harmless(limits: dict[str, int], *, filtered: bool) -> None:
@@ -93,19 +38,19 @@ def harmless(limits: dict[str, int], *, filtered: bool) -> None:
             resource.setrlimit(kind, (least, least))
     if not sys.platform.startswith("linux"):
         return
-    _call("no_new_privs", _LIBC.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0))
+    call("no_new_privs", LIBC.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0))
     if filtered:
         for capability in range(64):
-            _LIBC.prctl(_BOUND_DROP, capability, 0, 0, 0)
+            LIBC.prctl(_BOUND_DROP, capability, 0, 0, 0)
         header, nothing = struct.pack("<Ii", 0x20080522, 0), bytes(24)
-        _call("capset", _LIBC.capset(ctypes.c_char_p(header), ctypes.c_char_p(nothing)))
-        kernel_filter.install(_LIBC)
+        call("capset", LIBC.capset(ctypes.c_char_p(header), ctypes.c_char_p(nothing)))
+        kernel_filter.install(LIBC)
 
 
 def supervise(lifeline: socket.socket, worker: int) -> NoReturn:
     """Reap what ends; end when the worker does, or when the grader has gone."""
     mask = struct.pack("<Q", 1 << (signal.SIGCHLD - 1))
-    ended = _LIBC.signalfd(-1, ctypes.c_char_p(mask), os.O_CLOEXEC)
+    ended = LIBC.signalfd(-1, ctypes.c_char_p(mask), os.O_CLOEXEC)
     poll = select.poll()
     poll.register(lifeline, select.POLLIN)
     poll.register(ended, select.POLLIN)
@@ -161,11 +106,12 @@ def begin(order: dict[str, Any], line: list[int], lifeline: socket.socket) -> No
 def _prepare(order: dict[str, Any], *, nested: bool) -> None:
     if nested:
         mounts(order["limits"]["file_bytes"])
+        loopback()
     else:
         folders(str(order["scratch"]))
     if sys.platform.startswith("linux"):
         # The worker's own children come here when it ends, also where this is not process 1.
-        _LIBC.prctl(_SUBREAPER, 1, 0, 0, 0)
+        LIBC.prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
 def _split(order: dict[str, Any], line: list[int], lifeline: socket.socket) -> None:
@@ -176,18 +122,18 @@ def _split(order: dict[str, Any], line: list[int], lifeline: socket.socket) -> N
     if worker:
         for descriptor in set(line):
             os.close(descriptor)
-        _LIBC.prctl(_DUMPABLE, 0, 0, 0, 0)
+        LIBC.prctl(_DUMPABLE, 0, 0, 0, 0)
         supervise(lifeline, worker)
     lifeline.close()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    _LIBC.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    LIBC.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent and not order["nested"]:
         os._exit(1)
     harmless(order["limits"], filtered=bool(order["filtered"]))
     # A process whose privileges were dropped shows its memory to nobody; its own user may see it.
-    _LIBC.prctl(_DUMPABLE, 1, 0, 0, 0)
+    LIBC.prctl(_DUMPABLE, 1, 0, 0, 0)
 
 
 def alone(order: dict[str, Any], line: list[int]) -> list[int]:
@@ -259,24 +205,3 @@ def _keep_only(kept: list[int]) -> None:
         low = descriptor + 1
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     os.closerange(low, min(most, 65536) if most > 0 else 65536)
-
-
-def _first_bytes(path: str) -> bytes:
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(65536)
-    except OSError:
-        return b""
-
-
-def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
-    result = _LIBC.mount(
-        source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()
-    )
-    _call(f"mount of {target}", result)
-
-
-def _call(what: str, result: int) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")

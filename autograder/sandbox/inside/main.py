@@ -59,16 +59,16 @@ def precompile(module: str) -> None:
 
 def probe() -> bool:
     """Whether namespaces can be nested here, tried in a fork."""
-    from autograder.sandbox.inside import isolate  # noqa: PLC0415 - as above
+    from autograder.sandbox.inside import mounting  # noqa: PLC0415 - as above
 
     child = os.fork()
     if child == 0:
         code = 1
         with contextlib.suppress(BaseException):
-            isolate.unshare()
+            mounting.unshare()
             inner = os.fork()
             if inner == 0:
-                isolate.mounts(2**20)
+                mounting.mounts(2**20)
                 os._exit(0)
             code = os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
         os._exit(1 if code else 0)
@@ -114,9 +114,9 @@ def orders(control: socket.socket, made: Any, serve: Any) -> None:
 
 def _folders(scratch: str) -> None:
     """What libraries expect to be there while they are imported."""
-    from autograder.sandbox.inside import isolate  # noqa: PLC0415 - as above
+    from autograder.sandbox.inside import mounting  # noqa: PLC0415 - as above
 
-    isolate.folders(scratch)
+    mounting.folders(scratch)
     os.chdir("/")
 
 
