@@ -173,8 +173,9 @@ def _result(future: Any, entry: Entry) -> Outcome:
         raise EfflabError(
             "the scheduler has gone; what was graded is kept, run the same command again"
         ) from error
-    except KilledWorker:
-        reason = f"Grading it ended the worker process {cluster.ATTEMPTS} times."
+    except KilledWorker as error:
+        # An existing scheduler has its own number.
+        reason = f"Grading it ended the worker process {error.allowed_failures + 1} times."
         return inline.failed(entry.job, entry.key, reason)
     except Exception as error:  # noqa: BLE001 - whatever became of one job, the others go on
         return inline.failed(entry.job, entry.key, f"Grading stopped: {type(error).__name__}: {error}.")
