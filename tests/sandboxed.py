@@ -1,15 +1,26 @@
 """Small jobs for the tests of the sandbox."""
 
+import atexit
+import functools
 import os
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from autograder.job import Cell, Job, Limits
+from autograder.sandbox.bwrap import BwrapSandbox
 
 QUICK = Limits(
     cell_seconds=10.0, call_seconds=5.0, submission_seconds=60.0, cpu_seconds=60.0, memory_bytes=2**30
 )
+
+
+@functools.cache
+def shared():
+    """One sandbox for the whole run of the tests, whose template starts once."""
+    made = BwrapSandbox()
+    atexit.register(made.close)
+    return made
 
 
 def job(*sources, origin="student", task="", **limits):

@@ -5,20 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fixtures import sample_checks
-from sandboxed import job, printed
+from sandboxed import job, printed, shared
 
 from autograder import case, expect, tasks
 from autograder import notebook as nb
 from autograder.job import Cell, Job, Outcome
-from autograder.sandbox.bwrap import BwrapSandbox
 from autograder.sandbox.runner import grade
 from autograder.tasks import Callback, task
 
 
 @pytest.fixture(scope="module")
 def sandbox(bwrap):
-    with BwrapSandbox() as made:
-        yield made
+    return shared()
 
 
 def whole(lab, *, released):
@@ -147,6 +145,7 @@ def test_a_cell_that_raised_is_replayed_and_one_that_hung_is_not(sandbox):
     assert outcome.cells[1].message == "This cell did not finish within 1 seconds."
     assert outcome.cells[3].message == "This cell was ended by the signal SIGABRT."
     assert outcome.processes == 3
+    assert "started anew" in outcome.notes[0]
 
 
 def test_a_submission_that_always_ends_stops_at_a_number_of_processes(sandbox):

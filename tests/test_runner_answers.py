@@ -3,19 +3,17 @@
 import threading
 
 import pytest
-from sandboxed import job
+from sandboxed import job, shared
 
 from autograder import expect
 from autograder.sandbox import outputs
-from autograder.sandbox.bwrap import BwrapSandbox
 from autograder.sandbox.runner import grade
 from autograder.tasks import Check, task
 
 
 @pytest.fixture(scope="module")
 def sandbox(bwrap):
-    with BwrapSandbox() as made:
-        yield made
+    return shared()
 
 
 def a_check(function, points=1):

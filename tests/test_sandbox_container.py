@@ -78,6 +78,7 @@ SOURCES = (
 )
 
 
+@pytest.mark.slow
 def test_a_submission_is_graded_through_an_engines_streams(program):
     before = processes()
     with ContainerSandbox(program=program) as made:

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from sandboxed import job, printed, processes, soon
+from sandboxed import job, printed, processes, shared, soon
 
+from autograder.sandbox import proctree
 from autograder.sandbox.bwrap import BwrapSandbox
 from autograder.sandbox.runner import grade
 from autograder.tasks import expect, task
@@ -35,8 +36,7 @@ CHECKS = (doubles, doubles_arrays)
 
 @pytest.fixture(scope="module")
 def sandbox(bwrap):
-    with BwrapSandbox() as made:
-        yield made
+    return shared()
 
 
 def graded(sandbox, *sources, **limits):
@@ -45,6 +45,17 @@ def graded(sandbox, *sources, **limits):
 
 def kinds(outcome):
     return {flag.kind for flag in outcome.flags}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_tree_is_found_with_and_without_the_kernels_lists(monkeypatch, listed):
+    monkeypatch.setattr(proctree, "_LISTED", listed)
+    with subprocess.Popen(["sh", "-c", "sleep 100 & sleep 100 & wait"]) as tree:
+        assert soon(lambda: len(proctree.descendants(tree.pid)) == 3)
+        now = proctree.use(tree.pid)
+        assert (now.tasks, len(now.pids)) == (2, 2) and now.memory > 0
+        proctree.end(tree.pid)
+    assert proctree.descendants(tree.pid) == ()
 
 
 @pytest.mark.slow
@@ -68,7 +79,7 @@ def test_nothing_is_left_behind(bwrap):
 GRADER = """
 import sys, threading
 sys.path.insert(0, {tests!r})
-from sandboxed import job
+from sandboxed import job, shared
 from autograder.sandbox.bwrap import BwrapSandbox
 from autograder.sandbox.runner import grade
 
@@ -112,6 +123,7 @@ def test_a_template_outlives_the_thread_that_started_it(bwrap):
         assert template.alive and list(made._templates.values()) == [template]
 
 
+@pytest.mark.slow
 def test_two_submissions_are_graded_at_a_time(sandbox):
     found = {}
 

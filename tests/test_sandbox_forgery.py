@@ -1,9 +1,8 @@
 """Replies that a student's code writes to the grader's channel by itself: they count for their own call alone."""
 
 import pytest
-from sandboxed import job
+from sandboxed import job, shared
 
-from autograder.sandbox.bwrap import BwrapSandbox
 from autograder.sandbox.runner import grade
 from autograder.tasks import expect, task
 
@@ -29,8 +28,7 @@ CHECKS = (doubles, doubles_arrays)
 
 @pytest.fixture(scope="module")
 def sandbox(bwrap):
-    with BwrapSandbox() as made:
-        yield made
+    return shared()
 
 
 def graded(sandbox, *sources, **limits):

@@ -41,6 +41,7 @@ def test_it_grades_recovers_and_leaves_nothing():
     assert not {path for path in set(Path("/tmp").iterdir()) - files if path.name.startswith("efflab")}
 
 
+@pytest.mark.slow
 def test_memory_is_watched_there_too():
     source = "import numpy as np\nkept = [np.ones(2**24) for _ in range(100)]"
     with choose("none", trusted=True) as made:

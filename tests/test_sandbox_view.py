@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from sandboxed import job, printed, processes, soon
+from sandboxed import job, printed, processes, shared, soon
 
 from autograder.sandbox.bwrap import BwrapSandbox
 from autograder.sandbox.conversation import Conversation
@@ -13,8 +13,7 @@ from autograder.sandbox.runner import grade
 
 @pytest.fixture(scope="module")
 def sandbox(bwrap):
-    with BwrapSandbox() as made:
-        yield made
+    return shared()
 
 
 def said(sandbox, source, **limits):
@@ -170,6 +169,7 @@ def test_the_kernel_refuses_what_reaches_out(sandbox):
     assert filtered == 2
 
 
+@pytest.mark.slow
 def test_a_bubblewrap_for_one_submission_is_as_closed(bwrap):
     before = processes()
     environment = "told = open('/proc/1/environ').read() if os.access('/proc/1/environ', 4) else ''"

@@ -3,11 +3,13 @@
 import contextlib
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
+_LISTED = Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,42 @@ class Use:
 
 def descendants(root: int) -> tuple[int, ...]:
     """A process and all below it; empty where it is gone."""
+    below = _children if _LISTED else _scanned()
     found, waiting = [], [root]
     while waiting:
         pid = waiting.pop()
-        try:
-            threads = [path.name for path in Path(f"/proc/{pid}/task").iterdir()]
-        except OSError:
-            continue
-        found.append(pid)
-        for thread in threads:
-            with contextlib.suppress(OSError):
-                waiting += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
+        with contextlib.suppress(OSError):
+            waiting += below(pid)
+            found.append(pid)
     return tuple(found)
+
+
+def _children(pid: int) -> list[int]:
+    """Those that the kernel lists below each thread.
+
+    Raises:
+        OSError: the process is gone.
+    """
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            found += map(int, _read(f"{thread}/children").split())
+    return found
+
+
+def _scanned() -> Callable[[int], list[int]]:
+    """The same for a kernel without such lists: every process there is tells its parent."""
+    parents: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            parent = int(_read(f"{path}/stat").rpartition(b")")[2].split()[1])
+            parents.setdefault(parent, []).append(int(path.name))
+
+    def below(pid: int) -> list[int]:
+        Path(f"/proc/{pid}").stat()
+        return parents.get(pid, [])
+
+    return below
 
 
 def use(root: int) -> Use:

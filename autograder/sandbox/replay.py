@@ -1,6 +1,7 @@
 """A submission's process that may be lost at any time, and is replaced by one in which the good cells have run again."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from autograder.wire import WireError, decode
 
 PROCESSES = 12
 """Processes that one submission may have, one after the other."""
-_FILES_SECONDS = 30.0
+_READY_SECONDS = 120.0
 
 
 class Lost(Exception):  # noqa: N818 - what became of the process
@@ -50,7 +51,7 @@ class Process:
         self._session: Session | None = None
         self._talk: Conversation | None = None
         self._good: list[Cell] = []
-        self._end = time.monotonic() + job.limits.submission_seconds
+        self._end = math.inf
         self._cpu = 0.0
         self.generation = 0
         self.flags: list[Flag] = []
@@ -138,12 +139,14 @@ class Process:
         self._session = self._sandbox.start(replace(self._job, limits=replace(limits, cpu_seconds=left)))
         self._talk = Conversation(self._session.channel)
         try:
-            self._ask("files", dict(self._job.data), seconds=_FILES_SECONDS)
+            self._ask("files", dict(self._job.data), seconds=_READY_SECONDS)
         except Lost as lost:
             if lost.status == "skipped":
                 raise
             # No student code has run yet, so this is no fault of the submission.
             raise SandboxError(f"the sandbox {lost.reason} before anything ran in it") from lost
+        # What a template takes to start is not the submission's time.
+        self._end = min(self._end, time.monotonic() + limits.submission_seconds)
         with contextlib.suppress(Lost):
             for cell in list(self._good):
                 self._replay(cell)

@@ -60,10 +60,20 @@ def grade(
         tasks=tuple(scores),
         cells=tuple(cells),
         sandbox=sandbox.name,
+        notes=_notes(process.generation),
         flags=tuple(process.flags),
         seconds=time.monotonic() - start,
         peak_bytes=process.peak_bytes,
         processes=process.generation,
+    )
+
+
+def _notes(processes: int) -> tuple[str, ...]:
+    """For the student."""
+    if processes < 2:
+        return ()
+    return (
+        "The process of your notebook was lost and started anew; cells that did not come to an end were left out then.",
     )
 
 
