@@ -27,12 +27,15 @@ def preloaded():
         yield
 
 
-def leftovers():
-    return {path.name for path in Path(tempfile.gettempdir()).glob("autograder-*")}
+def own_folder(folder, monkeypatch):
+    """A folder for temporary files that no other run on this machine writes to."""
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
-def test_workers_share_the_jobs_and_a_death_loses_nothing(tmp_path):
-    before, log = leftovers(), tmp_path / "log"
+def test_workers_share_the_jobs_and_a_death_loses_nothing(tmp_path, monkeypatch):
+    own, log = own_folder(tmp_path / "tmp", monkeypatch), tmp_path / "log"
     jobs = [job(f"log {log}\nsleep 0.1\n# {number}") for number in range(6)]
     jobs += [job("kill"), job(f"kill-once {tmp_path / 'once'}"), job("raise"), jobs[0]]
     found = dict(run.grade_all(jobs, cache=Cache(tmp_path / "cache"), workers=2))
@@ -43,7 +46,7 @@ def test_workers_share_the_jobs_and_a_death_loses_nothing(tmp_path):
     assert found[6].failure == "Grading it ended the worker process 3 times."
     assert "no room for a sandbox" in found[8].failure
     assert len(set(log.read_text().split())) >= 2
-    assert leftovers() == before
+    assert list(own.iterdir()) == []
     kept = {path.stem for path in (tmp_path / "cache").rglob("*.json")}
     assert kept == {found[number].key for number in (*range(6), 7)}
 
@@ -124,7 +127,7 @@ def test_an_existing_scheduler_grades_and_a_changed_worker_refuses(tmp_path, mon
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_ctrl_c_keeps_what_is_done_and_leaves_nothing_behind(tmp_path):
+def test_ctrl_c_keeps_what_is_done_and_leaves_nothing_behind(tmp_path, monkeypatch):
     import signal
 
     script = tmp_path / "grade.py"
@@ -142,20 +145,21 @@ if __name__ == "__main__":
     for index, outcome in run.grade_all(jobs, cache=Cache(__import__("pathlib").Path({str(tmp_path / "cache")!r})), workers=2):
         print("graded", index, flush=True)
 """)
-    before = leftovers()
+    own = own_folder(tmp_path / "tmp", monkeypatch)
     with subprocess.Popen(
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env=os.environ | {"TMPDIR": str(own)},
     ) as process:
         assert process.stdout.readline() == "graded 0\n"
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
         process.communicate(timeout=60)
     assert process.returncode in {1, 130, -signal.SIGINT}
     assert len(list((tmp_path / "cache").rglob("*.json"))) == 1
-    assert leftovers() == before
+    assert list(own.iterdir()) == []
     for _ in range(100):
         if not _group(process.pid):
             break
