@@ -1,7 +1,6 @@
 """The whole bank in one batch with honest neighbours, twice in different order: nobody gains, nobody else loses, nothing is left."""
 
 import os
-import random
 import shutil
 import tempfile
 import time
@@ -11,37 +10,15 @@ import pytest
 
 from autograder import bank, build
 from autograder import notebook as nb
+from autograder.bank import batches as orders
 from autograder.bank import running, traces
+from autograder.bank.searching import SIGNS
 from autograder.case import load
 from autograder.gradebook import Course
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 CASES = {lab.name: load(lab) for lab in nb.find(build.ROOT)}
-NEIGHBOURS = {"honest", "partial", "different"}
-SHARE = 4
-"""Of the second lab, and in the second order of what waits for deadlines, every so-many-th is taken."""
-
-
-def everything():
-    """All of lab 01, and the neighbours and a part of the others of lab 00."""
-    first, second = (bank.submissions(CASES[name]) for name in ("01-pruning", "00-measuring"))
-    others = [one for one in second if one.kind not in NEIGHBOURS and not one.quick]
-    return [*first, *(one for one in second if one.kind in NEIGHBOURS), *others[::SHARE]]
-
-
-def shuffled(batch, seed):
-    random.Random(seed).shuffle(batch)
-    return batch
-
-
-def points(graded):
-    """The points of every check, by submission."""
-    return {
-        name: {result.name: result.points for task in one.outcome.tasks for result in task.results}
-        for name, one in graded.items()
-        if one.submission.kind in NEIGHBOURS
-    }
 
 
 @pytest.fixture(scope="module")
@@ -72,17 +49,11 @@ def batches(scratch, tmp_path_factory):
     )  # imports leave byte code
     watched = (course, build.ROOT / "labs", build.ROOT / "solutions", build.ROOT / "autograder" / "checks")
     before = traces.look(*watched)
-    some = everything()
+    some = orders.everything(CASES)
     runs = {
-        "by two workers": running.grade(shuffled(some, 1), CASES, workers=2),
-        "in one process": running.grade(
-            shuffled([one for i, one in enumerate(everything()) if not one.quick or i % SHARE == 0], 2),
-            CASES,
-            workers=1,
-        ),
-        "neighbours alone": running.grade(
-            shuffled([one for one in everything() if one.kind in NEIGHBOURS], 3), CASES, workers=2
-        ),
+        "by two workers": running.grade(orders.shuffled(some, 1), CASES, workers=2),
+        "in one process": running.grade(orders.shuffled(orders.shortened(some), 2), CASES, workers=1),
+        "neighbours alone": running.grade(orders.shuffled(orders.neighbours(some), 3), CASES, workers=2),
     }
     time.sleep(1)  # children that were told to leave need a moment
     # pytest's own folder, and the one that importing torch makes, are nobody's leavings.
@@ -100,7 +71,7 @@ def test_each_submission_gets_what_it_must(batches):
 
 def test_no_batch_stops(batches):
     runs, _, _ = batches
-    asked = {f"{one.lab}/{one.name}" for one in everything()}
+    asked = {f"{one.lab}/{one.name}" for one in orders.everything(CASES)}
     assert set(runs["by two workers"]) == asked
     assert len(runs["in one process"]) > 100
     for run in runs.values():
@@ -109,17 +80,15 @@ def test_no_batch_stops(batches):
 
 def test_the_neighbours_of_hostile_ones_get_the_same_points(batches):
     runs, _, _ = batches
-    alone = points(runs["neighbours alone"])
+    alone = orders.points(runs["neighbours alone"])
     assert len(alone) > 40
-    assert points(runs["by two workers"]) == alone
-    assert points(runs["in one process"]) == alone
+    assert orders.points(runs["by two workers"]) == alone
+    assert orders.points(runs["in one process"]) == alone
 
 
 def test_nothing_of_the_checks_was_seen(batches):
     """Searches print what they find; and the course's secret, its seeds and names of hidden functions are nowhere."""
     runs, _, _ = batches
-    from autograder.bank.searching import SIGNS
-
     for run in runs.values():
         for one in run.values():
             for cell in one.outcome.cells if one.outcome else ():

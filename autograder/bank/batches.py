@@ -1,0 +1,44 @@
+"""The bank as a class: hostile submissions among honest neighbours, in seeded orders."""
+
+import random
+from collections.abc import Mapping
+
+from autograder import bank
+from autograder.bank.running import Graded
+from autograder.bank.submission import Submission
+from autograder.case import Case
+
+NEIGHBOURS = frozenset({"honest", "partial", "different"})
+SHARE = 4
+"""Of the other lab's hostile ones, and in a shortened batch of what waits for deadlines, every so-many-th is taken."""
+
+
+def everything(cases: Mapping[str, Case]) -> list[Submission]:
+    """All of lab 01, and of lab 00 the neighbours and a part of the others."""
+    first, second = (bank.submissions(cases[name]) for name in ("01-pruning", "00-measuring"))
+    others = [one for one in second if one.kind not in NEIGHBOURS and not one.quick]
+    return [*first, *neighbours(list(second)), *others[::SHARE]]
+
+
+def neighbours(batch: list[Submission]) -> list[Submission]:
+    """Those that want no more than their points."""
+    return [one for one in batch if one.kind in NEIGHBOURS]
+
+
+def shortened(batch: list[Submission]) -> list[Submission]:
+    """A batch with a part of those that wait for deadlines."""
+    return [one for place, one in enumerate(batch) if not one.quick or place % SHARE == 0]
+
+
+def shuffled(batch: list[Submission], seed: int) -> list[Submission]:
+    """A batch in another order."""
+    return random.Random(seed).sample(batch, len(batch))  # noqa: S311 - no secret
+
+
+def points(graded: Mapping[str, Graded]) -> dict[str, dict[str, float]]:
+    """The points of every check of the neighbours, by submission."""
+    return {
+        name: {result.name: result.points for task in one.outcome.tasks for result in task.results}
+        for name, one in graded.items()
+        if one.submission.kind in NEIGHBOURS and one.outcome is not None
+    }
