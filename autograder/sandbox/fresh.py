@@ -26,6 +26,7 @@ def fresh(job: Job, stage: Path, data: Path | None, *, root: bool) -> Forked:
     """
     ours, theirs = socket.socketpair()
     mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    lifeline = Lifeline(mine)
     order = {
         "nested": False,
         "detached": False,
@@ -58,4 +59,4 @@ def fresh(job: Job, stage: Path, data: Path | None, *, root: bool) -> Forked:
         process.kill()
         process.wait()
 
-    return attach(ours, Lifeline(mine), job.limits, namespace=False, stored=True, clean=clean)
+    return attach(ours, lifeline, job.limits, namespace=False, stored=True, clean=clean)
