@@ -50,6 +50,11 @@ PROCESSES: tuple[Entry, ...] = (
             except RuntimeError:
                 time.sleep(0.01)
         """),
+    attack("leaves-system-v", "shared memory, semaphores and queues of System V are left, which no process's end removes", lost=KEPT["lost"], call=KEPT["call"], setup="""
+        import ctypes
+        libc = ctypes.CDLL(None)
+        print(libc.shmget(0x45424B, 2**20, 0o1666), libc.semget(0x45424B, 1, 0o1666), libc.msgget(0x45424B, 0o1666))
+        """),
     attack("opens-everything", "files and pipes are opened until no descriptor is left", quick=True, call="""
         import os
         kept = []

@@ -139,7 +139,7 @@ def _zip_link(archive: zipfile.ZipFile, _: bytes) -> None:
 
 def _bomb(archive: zipfile.ZipFile, _: bytes) -> None:
     with archive.open(f"{HOSTILE}/{LAB}/{TOPIC}.ipynb", "w", force_zip64=True) as entry:
-        for _number in range(1024):
+        for _number in range(256):
             entry.write(b" " * 2**20)
 
 
@@ -176,7 +176,7 @@ PARCELS: tuple[Parcel, ...] = (
         f"{_UP}{MARK}.ipynb", f"/{MARK}.ipynb", f"C:\\{MARK}.ipynb", f"{HOSTILE}/../{HONEST}/{LAB}/{TOPIC}.ipynb",
         f"..\\..\\{HONEST}\\{LAB}\\{TOPIC}.ipynb", f"./{HONEST}/./{LAB}/{TOPIC}.ipynb/", f"{HOSTILE}/{LAB}/{TOPIC}.ipynb\0.txt"), zipped=True),
     Parcel("zip-link", "an entry of a zip is a link to /etc/passwd", _zip_link, zipped=True),
-    Parcel("zip-bomb", "an entry of a zip unpacks to a gigabyte", _bomb, zipped=True),
+    Parcel("zip-bomb", "an entry of a zip unpacks to a thousand times its size, 256 megabytes", _bomb, zipped=True),
     Parcel("zip-in-zip", "zips lie in zips, six deep", _nested, zipped=True),
     Parcel("zip-of-many", "a zip has thirty thousand empty files", _many, zipped=True),
 )  # fmt: skip

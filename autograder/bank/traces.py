@@ -20,7 +20,7 @@ class Traces:
         files: hash and kind of each file of the watched folders, by path.
         marked: files, anywhere a submission may try to write, that carry the bank's mark.
         processes: the descendants of this process, and processes with the bank's mark, by id.
-        sockets: sockets of the machine with the bank's mark.
+        sockets: sockets of the machine with the bank's mark, and whatever System V keeps for processes that have ended.
         mounts: what is mounted in this process's view.
     """
 
@@ -110,7 +110,13 @@ def adopt() -> bool:
 def _sockets() -> list[str]:
     listed = Path("/proc/net/unix")
     lines = listed.read_text(errors="replace").splitlines() if listed.exists() else []
-    return [line.split()[-1] for line in lines if MARK in line]
+    kept = [place for place in Path("/proc/sysvipc").glob("*") if "45424b" in _keys(place)]
+    return [line.split()[-1] for line in lines if MARK in line] + [str(place) for place in kept]
+
+
+def _keys(place: Path) -> str:
+    """The keys of a table of System V, in hexadecimal digits."""
+    return " ".join(f"{int(line.split()[0]) & 0xFFFFFFFF:x}" for line in place.read_text().splitlines()[1:])
 
 
 def _mounts() -> tuple[str, ...]:
