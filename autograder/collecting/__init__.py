@@ -40,4 +40,4 @@ def collect(
     """
     gathering = Gathering(labs=labs, roster=roster, lab=lab, strict=strict)
     gathering.source(Path(source))
-    return Collected(in_order(gathering.attempts), tuple(dict.fromkeys(gathering.problems)))
+    return Collected(in_order(gathering.attempts.all), gathering.problems.told())

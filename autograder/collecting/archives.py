@@ -10,10 +10,20 @@ import stat
 import zipfile
 from collections.abc import Iterator
 
-from autograder.collecting import files
-from autograder.collecting.files import MAX_DEPTH, File, Report, Unusable, bounded, ignored, shown, too_large
+from autograder.collecting.files import (
+    MAX_DEPTH,
+    File,
+    Parts,
+    Report,
+    Sieve,
+    Unusable,
+    bounded,
+    ignored,
+    too_large,
+)
 
-MAX_DIRECTORY = 4 * 2**20  # bytes of a zip's list of names; a class of 1000 takes a tenth of it
+MAX_DIRECTORY = 4 * 2**20  # bytes of the list of names in a student's zip: forty thousand files
+MAX_CLASS_DIRECTORY = 32 * 2**20  # in the zip of a class, which no student's files can fill: 300 000 files
 MAX_RATIO = 250
 _MAX_NAME = 500
 _FREE_RATIO = 2**20  # below this many bytes no ratio is a bomb
@@ -22,17 +32,21 @@ _FREE_RATIO = 2**20  # below this many bytes no ratio is a bomb
 class _Reader(io.BufferedReader):
     """Refuses to read a zip's list of names where it is huge, before anything is built from it."""
 
-    opening = True
+    most = MAX_DIRECTORY  # 0 once it is open
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if self.opening and size is not None and size > MAX_DIRECTORY:
-            raise Unusable("lists far more files than a class hands in")
+        if self.most and size is not None and size > self.most:
+            raise Unusable("lists far more files than are handed in")
         return super().read(size)
 
 
 @contextlib.contextmanager
 def archive(
-    stream: io.RawIOBase | io.BytesIO, parts: tuple[str, ...], level: int, report: Report
+    stream: io.RawIOBase | io.BytesIO,
+    parts: Parts,
+    level: int,
+    report: Report,
+    most: int = MAX_DIRECTORY,
 ) -> Iterator[list[File]]:
     """Open a zip.
 
@@ -41,18 +55,20 @@ def archive(
         parts: where it lies.
         level: in how many zips its files lie.
         report: takes a sentence for each entry that cannot be used.
+        most: bytes that its list of names may have.
 
     Yields:
-        Its files, which can be read until the block ends.
+        Its files that may be looked at (`files.Sieve`), which can be read until the block ends.
 
     Raises:
         Unusable: it is no zip, or lists too many files.
     """
-    with _Reader(stream) as reader, _opened(reader) as opened:
-        entries = opened.infolist()
-        if len(entries) > files.MAX_FILES:
-            raise Unusable(f"lists {len(entries)} files; at most {files.MAX_FILES} are read")
-        yield [file for info in entries if (file := _member(opened, info, parts, level, report))]
+    with _Reader(stream) as reader:
+        reader.most = most
+        with _opened(reader) as opened:
+            sieve = Sieve()
+            found = (_member(opened, info, parts, level, report) for info in opened.infolist())
+            yield [file for file in found if file and sieve.keeps(file.parts)]
 
 
 def _opened(reader: _Reader) -> zipfile.ZipFile:
@@ -62,25 +78,25 @@ def _opened(reader: _Reader) -> zipfile.ZipFile:
         raise
     except Exception as error:  # noqa: BLE001 - the zip module raises whatever damage leads it to
         raise Unusable(f"is no zip that can be read ({str(error)[:200]})") from None
-    reader.opening = False
+    reader.most = 0
     return opened
 
 
 def _member(
-    opened: zipfile.ZipFile, info: zipfile.ZipInfo, parts: tuple[str, ...], level: int, report: Report
+    opened: zipfile.ZipFile, info: zipfile.ZipInfo, parts: Parts, level: int, report: Report
 ) -> File | None:
     names = tuple(name for name in _decoded(info).replace("\\", "/").split("/") if name not in {"", "."})
-    where = shown("/".join((*parts, *names)))
+    where = (*parts, *names)
     if info.filename.endswith("/"):
         if names and names[-1].lower().endswith(".ipynb"):
-            report(f"{where} is a folder, no notebook.")
+            report(where, "is a folder, no notebook")
         return None
     if not names or (any(map(ignored, names)) and ".." not in names):
         return None
     if reason := _refused(info, names, len(parts)):
-        report(f"{where} {reason} and was left out.")
+        report(where, f"{reason} and was left out")
         return None
-    return File((*parts, *names), _modified(info), level, lambda limit: _unpack(opened, info, limit))
+    return File(where, _modified(info), level, lambda limit: _unpack(opened, info, limit))
 
 
 def _decoded(info: zipfile.ZipInfo) -> str:
@@ -97,7 +113,7 @@ def _refused(info: zipfile.ZipInfo, names: tuple[str, ...], above: int) -> str:
     """Why an entry is not looked at, or an empty text."""
     raw = _decoded(info)
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if ".." in names or raw.startswith(("/", "\\")) or ":" in names[0]:
+    if ".." in names or raw.startswith(("/", "\\")) or names[0][1:2] == ":":
         return "has a name that leads out of its folder"
     if kind not in {0, stat.S_IFREG}:
         return "is a symbolic link or no plain file"

@@ -1,7 +1,7 @@
 """What collecting gives: attempts, each with whose it is, and what could not be taken in."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ class Attempt:
     Attributes:
         student: the id, fit to name a folder.
         lab: the lab's name, ``"01-pruning"``.
-        notebook: the file as it came, read by nobody yet.
+        notebook: the file as it came, read by nobody yet; empty once a later attempt of the same source counts.
         timestamp: when, in UTC; None where nothing says so.
         origin: where it came from, for messages.
         notes: what was assumed, in sentences.
@@ -61,6 +61,40 @@ def last(attempts: Iterable[Attempt]) -> list[Attempt]:
 
 def _later(one: Attempt, other: Attempt) -> bool:
     return one.timestamp is not None and other.timestamp is not None and one.timestamp > other.timestamp
+
+
+class Kept:
+    """Attempts as they are found; only those that count so far keep their bytes, so that a class fits into memory.
+
+    Args:
+        most: how many bytes may be kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.all: list[Attempt] = []
+        self._left = most
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def add(self, attempt: Attempt) -> bool:
+        """Take an attempt in.
+
+        Returns:
+            Whether there was room for it.
+        """
+        key = (attempt.student, attempt.lab)
+        before = self._counts.get(key)
+        if before is not None and _later(self.all[before], attempt):
+            self.all.append(replace(attempt, notebook=b""))
+            return True
+        freed = len(self.all[before].notebook) if before is not None else 0
+        if len(attempt.notebook) > self._left + freed:
+            return False
+        self._left += freed - len(attempt.notebook)
+        if before is not None:
+            self.all[before] = replace(self.all[before], notebook=b"")
+        self._counts[key] = len(self.all)
+        self.all.append(attempt)
+        return True
 
 
 def store(attempts: Iterable[Attempt], course_submitted: Path) -> list[Path]:

@@ -10,16 +10,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from autograder.collecting import whose
 from efflab.errors import EfflabError
 
-MAX_FILES = 20_000
+MAX_FILES = 1_000_000
+SHARE = (
+    4  # a folder may fill this part of what the one above it may hold, so that no student's fills the class's
+)
+LEAST = 100
 MAX_DEPTH = 12
+BESIDE = frozenset({"timestamp.txt", "manifest.json", "submission_metadata.yml"})
 _IGNORED = frozenset({"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"})
 _READ_ONLY = (
     os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 )
 
-Report = Callable[[str], None]
+Parts = tuple[str, ...]
+Report = Callable[
+    [Parts, str], None
+]  # what is wrong with the file there, a sentence without its subject and full stop
 
 
 class Unusable(EfflabError):  # noqa: N818 - what the file is
@@ -38,7 +47,7 @@ class File:
         disk: where it lies, None for a file in a zip.
     """
 
-    parts: tuple[str, ...]
+    parts: Parts
     modified: float
     level: int
     load: Callable[[int], bytes]
@@ -57,7 +66,12 @@ class File:
     @property
     def path(self) -> str:
         """For messages: control characters cannot reach a terminal."""
-        return shown("/".join(self.parts))
+        return place(self.parts)
+
+
+def place(parts: Parts) -> str:
+    """Where something lies, as it can stand in a message."""
+    return shown("/".join(parts))
 
 
 def shown(name: str) -> str:
@@ -67,47 +81,74 @@ def shown(name: str) -> str:
 
 
 def folder(root: Path, report: Report) -> list[File]:
-    """The files below a folder, in the order of their names."""
-    found: list[File] = []
-    for file in _walk(root, (root.name,), report):
-        if len(found) == MAX_FILES:
-            report(f"{shown(str(root))} holds more than {MAX_FILES} files; the rest was left out.")
-            break
-        found.append(file)
-    return found
+    """The files below a folder that may be looked at, in the order of their names; see `Sieve`."""
+    return list(_walk(root, (root.name,), report, MAX_FILES))
 
 
-def _walk(path: Path, parts: tuple[str, ...], report: Report) -> Iterator[File]:
+class Sieve:
+    """Which files matter: notebooks, zips and what stands beside them; of others one a folder, to tell who handed in what.
+
+    What students leave besides, thousands of files of an environment, costs nothing then.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[Parts] = set()
+
+    def keeps(self, parts: Parts) -> bool:
+        """Whether a file matters."""
+        if parts[-1] in BESIDE or parts[-1].lower().endswith((".ipynb", ".zip")):
+            return True
+        if whose.platform(parts[-1], folder=False):
+            return True
+        first = parts[:-1] not in self._seen
+        self._seen.add(parts[:-1])
+        return first
+
+
+def _walk(path: Path, parts: Parts, report: Report, most: int) -> Iterator[File]:
     if len(parts) > MAX_DEPTH:
-        report(f"{shown('/'.join(parts))} lies more than {MAX_DEPTH} folders deep and was left out.")
+        report(parts, f"lies more than {MAX_DEPTH} folders deep and was left out")
         return
     try:
         entries = sorted(os.scandir(path), key=lambda entry: entry.name)
     except OSError as error:
-        report(f"{shown('/'.join(parts))} cannot be read: {error.strerror}.")
+        report(parts, f"cannot be read: {error.strerror}")
         return
+    sieve, count = Sieve(), 0
     for entry in entries:
-        if not ignored(entry.name):
-            yield from _entry(entry, (*parts, entry.name), report)
+        for file in _entry(entry, (*parts, entry.name), report, max(most // SHARE, LEAST), sieve):
+            count += 1
+            if count > most:
+                report(parts, f"holds more than {most} notebooks and zips; the rest was left out")
+                return
+            yield file
 
 
-def _entry(entry: "os.DirEntry[str]", parts: tuple[str, ...], report: Report) -> Iterator[File]:
-    shape = entry.stat(follow_symlinks=False)
+def _entry(
+    entry: "os.DirEntry[str]", parts: Parts, report: Report, most: int, sieve: Sieve
+) -> Iterator[File]:
+    if ignored(entry.name):
+        return
+    try:
+        shape = entry.stat(follow_symlinks=False)
+    except OSError as error:
+        report(parts, f"cannot be read: {error.strerror}")
+        return
     if stat.S_ISLNK(shape.st_mode):
-        report(f"{shown('/'.join(parts))} is a symbolic link and was left out.")
+        report(parts, "is a symbolic link and was left out")
     elif stat.S_ISDIR(shape.st_mode):
         if entry.name.lower().endswith(".ipynb"):
-            report(f"{shown('/'.join(parts))} is a folder, no notebook.")
-        yield from _walk(Path(entry.path), parts, report)
-    elif stat.S_ISREG(shape.st_mode):
-        yield plain(Path(entry.path), parts)
-    else:
-        report(f"{shown('/'.join(parts))} is no plain file and was left out.")
+            report(parts, "is a folder, no notebook")
+        yield from _walk(Path(entry.path), parts, report, most)
+    elif not stat.S_ISREG(shape.st_mode):
+        report(parts, "is no plain file and was left out")
+    elif sieve.keeps(parts):
+        yield plain(Path(entry.path), parts, shape.st_mtime)
 
 
-def plain(path: Path, parts: tuple[str, ...]) -> File:
+def plain(path: Path, parts: Parts, modified: float = 0.0) -> File:
     """A file of the disk."""
-    return File(parts, path.lstat().st_mtime, 0, lambda limit: _load(path, limit), path)
+    return File(parts, modified, 0, lambda limit: _load(path, limit), path)
 
 
 def _load(path: Path, limit: int) -> bytes:

@@ -50,7 +50,11 @@ def claims(raw: bytes) -> dict[str, tuple[Claim, ...]]:
         raise Unusable(f"is no YAML that can be read ({' '.join(str(error).split())[:200]})") from None
     if not isinstance(content, dict):
         raise Unusable("does not list submissions")
-    return {str(name): _submission(one) for name, one in content.items() if isinstance(one, dict)}
+    return {
+        name: _submission(one)
+        for name, one in content.items()
+        if isinstance(name, str) and isinstance(one, dict)
+    }
 
 
 def _get(record: Mapping[Any, Any], name: str) -> Any:
@@ -66,10 +70,15 @@ def _submission(record: Mapping[Any, Any]) -> tuple[Claim, ...]:
 
 
 def _submitter(person: Mapping[Any, Any], time: datetime | None, notes: tuple[str, ...]) -> Claim:
-    sid, email = (str(_get(person, name) or "").strip() for name in ("sid", "email"))
+    sid, email = (_text(_get(person, name)) for name in ("sid", "email"))
     names = [(name, kinds) for name, kinds in ((sid, _SID), (email, _EMAIL)) if name]
     own = next(filter(is_id, (sid, email)), sid or email)
     return Claim(tuple(names), own, time, notes, platform=True)
+
+
+def _text(value: Any) -> str:
+    """A text or number; anything else could be a list of lists of lists that is written out nowhere in the file."""
+    return str(value).strip() if isinstance(value, str | int) else ""
 
 
 def _time(value: Any) -> datetime | None:

@@ -1,5 +1,6 @@
 """Which lab a notebook belongs to: by the ids of its graded cells, else by what it or its folder is called."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from autograder import notebook as nb
 from autograder.collecting.files import Unusable
 
 _GRADE_ID = re.compile(rb'"grade_id"\s*:\s*"([A-Za-z0-9_.-]{1,100})"')
+_MAX_IDS = 10_000
 _LAB_FOLDER = re.compile(r"\d\d-[a-z]\w*")
 
 
@@ -29,7 +31,7 @@ def which(parts: Sequence[str], content: bytes, labs: Sequence[nb.Lab], fallback
     Raises:
         Unusable: it is of another lab, or nobody can tell.
     """
-    ids = [one.decode() for one in _GRADE_ID.findall(content)]
+    ids = [one[1].decode() for one in itertools.islice(_GRADE_ID.finditer(content), _MAX_IDS)]
     votes = Counter(lab for one in ids for lab in labs if one.startswith(f"{lab.topic}-"))
     named = _named(parts, labs)
     if votes:

@@ -9,7 +9,6 @@
 - Blackboard, and the example of nbgrader's ``zip_collect``: ``ps1_ada_attempt_2026-11-23-10-00-00_pruning.ipynb``.
 """
 
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,9 +24,13 @@ _CANVAS = re.compile(
 _EXCHANGE = re.compile(
     r"(?P<student>.+?)\+(?P<lab>[^+]+)\+(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^+]*)(?:\+.*)?"
 )
-_ATTEMPT = re.compile(
-    r".*_(?P<student>[^_]+)_attempt_(?P<day>\d{4}-\d\d-\d\d)-(?P<time>\d\d-\d\d-\d\d)(?:[_.].*)?"
+_ATTEMPT = re.compile(  # what follows the first time is the student's own file name
+    r"(?P<head>.+?)_attempt_(?P<day>\d{4}-\d\d-\d\d)-(?P<time>\d\d-\d\d-\d\d)(?:[_.].*)?"
 )
+_GRADESCOPE = re.compile(r"submission_\d{1,20}")
+_DOWNLOAD = re.compile(r"(?:assignment_\d+_export|submissions?)(?:[ _-]*\(?\d+\)?)?", re.IGNORECASE)
+_MAX_WORDS = 20
+NAME = ("name",)
 _HANDED_IN = re.compile(r"\d\d-\w+-\d{8}-\d{6}(?:-\d+)?")
 _PLACES = frozenset(
     ("submitted", "submissions", "inbox", "downloads", "notebooks", "handed-in", "my-labs", "labs", "course")
@@ -55,17 +58,18 @@ class Claim:
     order: int = 0
 
 
-def claim(parts: Sequence[str], labs: Sequence[nb.Lab]) -> Claim:
-    """Whose file it is by the names of its folders and its own, the outermost that a platform gave first."""
-    for part in parts:
-        if found := _canvas(part) or _exchange(part) or _attempt(part):
-            return found
-    names = {lab.name for lab in labs}
-    for above, part in itertools.pairwise(parts[:-1]):
-        if _bare(part) in names and _is_student(above, labs):
-            called = (above, *_in_name(_bare(parts[-1]), labs))
-            return Claim(tuple((name, KINDS) for name in called), above)
-    return _plain(parts, labs)
+def platform(part: str, *, folder: bool) -> Claim | None:
+    """Whose a folder or file is by the name that a platform gave it, or None.
+
+    Args:
+        part: the name.
+        folder: whether it is a folder; Canvas gives files and zips, the exchange and Gradescope folders.
+    """
+    if folder and (found := _exchange(part)):
+        return found
+    if folder and _GRADESCOPE.fullmatch(part):
+        return Claim(((part, KINDS),), part, platform=True)
+    return _canvas(part) or _attempt(part)
 
 
 def _canvas(part: str) -> Claim | None:
@@ -79,7 +83,7 @@ def _canvas(part: str) -> Claim | None:
         return Claim((), found["anon"], None, tuple(notes), platform=True, order=int(found["file"]))
     names: list[tuple[str, Sequence[str]]] = [(found["user"], ("canvas_id",))]
     if found["name"]:
-        names.append((found["name"], ("name",)))
+        names.append((found["name"], NAME))
     return Claim(tuple(names), found["user"], None, tuple(notes), platform=True, order=int(found["file"]))
 
 
@@ -96,29 +100,37 @@ def _attempt(part: str) -> Claim | None:
         return None
     time = read_time(f"{found['day']} {found['time'].replace('-', ':')}")
     note = "The time in its name says no zone; it was taken as UTC."
-    return Claim(((found["student"], KINDS),), found["student"], time, (note,), platform=True)
+    # An id may hold the character that separates it from the assignment: the longest that is known counts.
+    words = found["head"].split("_")[-_MAX_WORDS:]
+    names = tuple(("_".join(words[first:]), KINDS) for first in range(len(words)))
+    return Claim(names, words[-1], time, (note,), platform=True)
 
 
-def _plain(parts: Sequence[str], labs: Sequence[nb.Lab]) -> Claim:
-    """The nearest folder that is no lab's or a place's, else the file's name without the lab's.
+def plain(parts: Sequence[str], labs: Sequence[nb.Lab]) -> Claim:
+    """Whose file it is where no folder stands for a student: the outermost that could, else the file's name without the lab's.
 
-    The source's own name stands last, and only for files that lie directly in it: it may hold a whole class, and nobody in
-    it may be taken for another.
+    The source's own name counts where the file or its lab's folder lies directly in it.
     """
-    folders = [part for part in map(_bare, parts[-2:0:-1]) if _is_student(part, labs)]
-    names = [*folders, *_in_name(_bare(parts[-1]), labs)]
-    if len(parts) == 2 and _is_student(_bare(parts[0]), labs):
-        names.append(_bare(parts[0]))
+    folders = [part for part in map(bare, parts[1:-1]) if is_student(part, labs)]
+    own = list(_in_name(bare(parts[-1]), labs))
+    root = [bare(parts[0])] if is_student(bare(parts[0]), labs) else []
+    if len(parts) > 2:
+        in_lab = bare(parts[1]) in {lab.name for lab in labs}
+        names = [*folders, *(root if in_lab else ()), *own]
+    else:
+        names = [*own, *root]
     return Claim(tuple((name, KINDS) for name in names), names[0] if names else "")
 
 
-def _bare(part: str) -> str:
+def bare(part: str) -> str:
+    """A name without the end that zips and notebooks have."""
     return re.sub(r"\.(zip|ipynb)$", "", part, flags=re.IGNORECASE)
 
 
-def _is_student(name: str, labs: Sequence[nb.Lab]) -> bool:
+def is_student(name: str, labs: Sequence[nb.Lab]) -> bool:
+    """Whether a name could be a student's: that of no lab, place, download or handed-in zip."""
     known = {one for lab in labs for one in (lab.name, lab.topic)} | _PLACES
-    return name.lower() not in known and not _HANDED_IN.fullmatch(name)
+    return name.lower() not in known and not _HANDED_IN.fullmatch(name) and not _DOWNLOAD.fullmatch(name)
 
 
 def _in_name(stem: str, labs: Sequence[nb.Lab]) -> Iterator[str]:
