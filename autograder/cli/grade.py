@@ -22,7 +22,7 @@ def grade(
         typer.Argument(
             metavar="[FOLDER_OR_ZIP]...",
             help="nbgrader folders, Canvas or Gradescope zips, notebooks, zips of efflab submit "
-            "[default: what was taken in before].",
+            "\\[default: what was taken in before].",
         ),
     ] = None,
     *,

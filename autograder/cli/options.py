@@ -28,14 +28,14 @@ Lab = Annotated[
 ]
 Student = Annotated[str | None, typer.Option("--student", help="Only this student's id.")]
 Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Worker processes [default: one a core].")
+    int | None, typer.Option("--workers", min=1, help="Worker processes \\[default: one a core].")
 ]
 Scheduler = Annotated[
     str | None, typer.Option("--scheduler", help="An existing dask scheduler, tcp://host:8786.")
 ]
 SandboxName = Annotated[
     str | None,
-    typer.Option("--sandbox", help="bwrap, container or none [default: the safest that works here]."),
+    typer.Option("--sandbox", help="bwrap, container or none \\[default: the safest that works here]."),
 ]
 Trust = Annotated[
     bool,

@@ -41,7 +41,7 @@ def reproduce(
             help="smoke: does it run (seconds); cpu: the recorded figures (a laptop's hours); full: the paper's."
         ),
     ] = "cpu",
-    seeds: Annotated[str, typer.Option(help="Seeds of the runs [default: the scale's own].")] = "",
+    seeds: Annotated[str, typer.Option(help="Seeds of the runs \\[default: the scale's own].")] = "",
     as_json: Json = False,
 ) -> None:
     """Run a paper's experiments and write their results; an interrupted run goes on where it stopped."""
@@ -65,7 +65,7 @@ def reproduce(
 
 
 def results(
-    topic: Annotated[str | None, typer.Argument(help="A topic [default: all].")] = None,
+    topic: Annotated[str | None, typer.Argument(help="A topic \\[default: all].")] = None,
     scale: Annotated[
         Literal["smoke", "cpu", "full"] | None, typer.Option(help="Only results of this scale.")
     ] = None,

@@ -70,10 +70,12 @@ def lab(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Port of JupyterLab [default: the first free one from 8888 on]."),
+        typer.Option(
+            min=1, max=65535, help="Port of JupyterLab \\[default: the first free one from 8888 on]."
+        ),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Your folder [default: my-labs in the course's folder].")
+        Path | None, typer.Option(help="Your folder \\[default: my-labs in the course's folder].")
     ] = None,
     check_only: Annotated[
         bool, typer.Option("--check-only", help="Prepare everything, but start nothing.")
@@ -118,7 +120,7 @@ def submit(
         bool, typer.Option("--anyway", help="Hand in although cells are missing or doubled.")
     ] = False,
     folder: Annotated[
-        Path | None, typer.Option(help="Where the zip goes [default: handed-in in your folder].")
+        Path | None, typer.Option(help="Where the zip goes \\[default: handed-in in your folder].")
     ] = None,
     as_json: Json = False,
 ) -> None:
