@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from test_collecting import CLASS, PRUNING, collect, fill, moment, notebook, pack, packed, who
+from test_collecting import CLASS, LABS, PRUNING, collect, fill, moment, notebook, pack, packed, who
 
 from autograder import collecting, roster
 from autograder.collecting import shares
@@ -207,7 +207,7 @@ class TestShares:
         files = {f"ada/{number}/pruning.ipynb": PRUNING for number in range(10)}
         found = collect(fill(tmp_path, **files, **{"emmy/pruning.ipynb": PRUNING}))
         assert who(found) == [("ada", "01-pruning")] * 3 + [("emmy", "01-pruning")]
-        assert "at most 3 notebooks" in found.problems[0]
+        assert "at most 3 files" in found.problems[0]
 
     def test_bytes_that_are_read(self, tmp_path, monkeypatch):
         monkeypatch.setattr(shares, "MAX_BYTES", len(PRUNING) + 1)
@@ -217,6 +217,15 @@ class TestShares:
         )
         found = collect(tmp_path / "s.zip")
         assert who(found)[-1] == ("emmy", "01-pruning") and len(found.attempts) < 4
+
+    def test_times_and_manifests_that_are_read(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(shares, "MAX_OPENED", 3)
+        inner = packed({f"{number}/manifest.json": json.dumps({"lab": "x"}) for number in range(10)})
+        files = {"ada.zip": inner, "emmy/pruning.ipynb": PRUNING, "emmy/timestamp.txt": TestTimes.STAMP}
+        gathering = collecting.gathering.Gathering(labs=LABS, roster=CLASS, lab=None, strict=False)
+        gathering.source(fill(tmp_path, **files))
+        assert [one.timestamp for one in gathering.attempts.all] == [moment(2026, 11, 25, 10)]
+        assert sum("at most 3 files" in one for one in gathering.problems.told()) == 8
 
     def test_problems_that_are_told(self, tmp_path):
         inner = packed({f"{number}/../pruning.ipynb": b"" for number in range(100)})

@@ -255,3 +255,10 @@ def test_added_cells_of_a_shuffled_notebook_run_once():
     notebook.cells.insert(index("toy-1"), new_code_cell("helper = 1"))
     notebook.cells.reverse()
     assert [cell.source for cell in built(notebook).notebook.cells].count("helper = 1") == 1
+
+
+def test_cells_with_thousands_of_made_up_ids_are_told_a_few_times():
+    cells = [CELL | {"metadata": {"nbgrader": {"grade_id": f"made-up-{number}"}}} for number in range(2000)]
+    result = rebuild.rebuild(notebook_of(*cells), RELEASED)
+    assert 0 < kinds(result).count("forged-cell") <= 20
+    assert len(result.notes) < 200

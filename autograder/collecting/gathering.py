@@ -6,8 +6,9 @@ from datetime import datetime
 from pathlib import Path
 
 from autograder import notebook as nb
-from autograder.collecting import archives, files, gradescope, manifests, whose
-from autograder.collecting.attempts import TIMESTAMP, Attempt, Kept, read_time
+from autograder.collecting import archives, files, gradescope
+from autograder.collecting.attempts import Attempt, Kept
+from autograder.collecting.beside import Beside
 from autograder.collecting.files import File, Parts, Unusable
 from autograder.collecting.shares import Problems, Shares
 from autograder.collecting.standing import TAKEN, Standing
@@ -20,7 +21,6 @@ from efflab.errors import EfflabError
 MAX_ARCHIVES = 2  # a zip of submissions, and in it the zips that students handed in
 MAX_ARCHIVE_BYTES = 64 * 2**20
 MAX_TOTAL = 4 * 2**30  # of the attempts that count, kept in memory
-MAX_STAMP = 1000
 
 
 class Gathering:
@@ -41,8 +41,7 @@ class Gathering:
         self.problems = Problems()
         self._standing = Standing(labs, roster)
         self._shares = Shares()
-        self._stamps: dict[Parts, tuple[str, int]] = {}
-        self._manifests: dict[Parts, manifests.Manifest] = {}
+        self._beside = Beside({one.name for one in labs})
         self._users: dict[str, str] = {}
         self._with_notebook: set[str] = set()
         self._without: dict[str, str] = {}
@@ -121,17 +120,17 @@ class Gathering:
 
     def _look_beside(self, file: File) -> None:
         """What stands beside notebooks and says something of them."""
-        folder = file.parts[:-1]
+        if file.name not in files.BESIDE:
+            return
         try:
-            if file.name == TIMESTAMP:
-                self._stamps[folder] = (file.load(MAX_STAMP).decode("utf-8", "replace"), file.level)
-            elif file.name == manifests.FILE and file.level:
-                if manifest := manifests.read(file.load(manifests.MAX_BYTES)):
-                    self._manifests[folder] = manifest
-            elif file.name == gradescope.FILE:
+            self._shares.open(self._owner(file.parts))
+            self._beside.look(file)
+            if file.name == gradescope.FILE:
                 self._submitters(file)
         except Unusable as error:
             self._say(file.parts, str(error))
+        except Exception as error:  # noqa: BLE001 - as in `_take`
+            self._say(file.parts, f"cannot be read ({type(error).__name__})")
 
     def _submitters(self, file: File) -> None:
         """Gradescope's list, unless it lies where a student could have written it."""
@@ -164,13 +163,13 @@ class Gathering:
     def _notebook(self, file: File) -> None:
         content = file.load(MAX_BYTES)
         self._shares.read(self._owner(file.parts), len(content))
-        manifest = self._manifests.get(file.parts[:-1])
+        manifest = self._beside.manifest(file)
         fallback = self.lab or (manifest.lab if manifest else None)
         lab = which(file.parts, content, self.labs, fallback if fallback in self._names() else None)
         if self.lab not in {None, lab.name}:
             raise Unusable(f"is a notebook of {lab.name}; {self.lab} was expected")
         for one in self._standing.claims(file.parts):
-            self._attempt(file, content, lab, one, manifest)
+            self._attempt(file, content, lab, one)
         self._ask(file.parts)
 
     def _names(self) -> set[str]:
@@ -186,16 +185,18 @@ class Gathering:
             )
             self._say(own, f"{sentence}collect it by itself or with a roster")
 
-    def _attempt(
-        self, file: File, content: bytes, lab: nb.Lab, one: Claim, manifest: manifests.Manifest | None
-    ) -> None:
-        student = self._student(file, one)
-        time, notes = self._time(file, one, manifest)
+    def _attempt(self, file: File, content: bytes, lab: nb.Lab, one: Claim) -> None:
+        student, manifest = self._student(file, one), self._beside.manifest(file)
+        time, notes = (one.time, ()) if one.time else self._time(file, one)
         if manifest and not manifest.fits(file.name, content):
             notes = (*notes, "The notebook was changed after `efflab submit` packed it.")
         made = Attempt(student, lab.name, content, time, file.path, (*one.notes, *notes))
         if not self.attempts.add(made):
             raise Unusable(f"was left out: all files together have more than {MAX_TOTAL / 2**30:.0f} GiB")
+
+    def _time(self, file: File, one: Claim) -> tuple[datetime | None, tuple[str, ...]]:
+        found = self._standing.owner(file.parts)
+        return self._beside.time(file, found[0] if found else None, platform=one.platform)
 
     def _student(self, file: File, one: Claim) -> str:
         """The student's id in the roster, else the one that names give."""
@@ -230,33 +231,6 @@ class Gathering:
                 f"is of a second user of Canvas with the name of {student.id}; the roster needs canvas_id"
             )
         return True
-
-    def _time(
-        self, file: File, one: Claim, manifest: manifests.Manifest | None
-    ) -> tuple[datetime | None, tuple[str, ...]]:
-        """When it was handed in: as the platform says, else by the file beside it, else by the student's clock."""
-        if one.time:
-            return one.time, ()
-        stamp = None if one.platform else self._stamp(file, manifest is not None)
-        if stamp is not None:
-            time = read_time(stamp)
-            unread = f"Its {TIMESTAMP} holds no time that can be read."
-            return time, () if time else (unread,)
-        if manifest and manifest.made:
-            return manifest.made, (manifests.MADE,)
-        return None, ()
-
-    def _stamp(self, file: File, packed: bool) -> str | None:
-        """The outermost file with a time in the student's folder of the lab: what lies deeper is the student's own."""
-        folder = file.parts[:-1]
-        found = self._standing.owner(file.parts)
-        first = found[0] + 1 if found else len(folder)
-        in_lab = first < len(folder) and whose.bare(folder[first]) in self._names()
-        for end in (*range(first + in_lab, len(folder) + 1), first):
-            text, level = self._stamps.get(folder[:end], (None, 0))
-            if text is not None and level < MAX_ARCHIVES and not (packed and end == len(folder)):
-                return text
-        return None
 
 
 def _called(one: Claim) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from autograder.collecting.attempts import read_time
 
 FILE = "manifest.json"
-MAX_BYTES = 2**20
+MAX_BYTES = 2**18  # of a handful of files
 MADE = "The only time known is that of the student's own machine."
 
 

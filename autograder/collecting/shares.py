@@ -4,27 +4,27 @@ from collections import Counter
 
 from autograder.collecting.files import Parts, Unusable, place
 
-MAX_OPENED = 500  # notebooks and zips of one student
+MAX_OPENED = 500  # notebooks, zips and what stands beside them, of one student
 MAX_BYTES = 256 * 2**20  # of them together, unpacked
 MAX_PROBLEMS = 20
 
 
 class Shares:
-    """Notebooks and zips that were opened so far, by the folder, zip or file that stands for a student."""
+    """Files that were opened so far, by the folder, zip or file that stands for a student."""
 
     def __init__(self) -> None:
         self._opened: Counter[Parts] = Counter()
         self._read: Counter[Parts] = Counter()
 
     def open(self, owner: Parts) -> None:
-        """Count a notebook or zip.
+        """Count a file.
 
         Raises:
             Unusable: there were too many, or they were too large together.
         """
         self._opened[owner] += 1
         if self._opened[owner] > MAX_OPENED:
-            raise Unusable(f"was left out: at most {MAX_OPENED} notebooks and zips of one student are opened")
+            raise Unusable(f"was left out: at most {MAX_OPENED} files of one student are opened")
         if self._read[owner] > MAX_BYTES:
             raise Unusable(f"was left out: more than {MAX_BYTES // 2**20} MiB of one student were read")
 

@@ -140,7 +140,10 @@ def _in_name(stem: str, labs: Sequence[nb.Lab]) -> Iterator[str]:
         number, _, topic = lab.name.partition("-")
         # The lab's own number may stand before its topic, and separators around both.
         rest = re.sub(
-            rf"[-_. ]*(?:{number}[-_. ])?{re.escape(topic)}[-_. ]*", "\0", stem, flags=re.IGNORECASE
+            rf"(?<![-_. ])[-_. ]*(?:{number}[-_. ])?{re.escape(topic)}[-_. ]*",
+            "\0",
+            stem,
+            flags=re.IGNORECASE,
         )
         if rest != stem:
             yield from filter(None, rest.split("\0"))

@@ -8,6 +8,7 @@ from autograder.rebuild.placing import imports
 from autograder.rebuild.reading import Found
 from autograder.rebuild.slots import Slot
 
+_MAX_FOREIGN = 20
 Remark = tuple[str, Flag | None]
 _ROLES = ("grade", "solution", "locked", "points")
 
@@ -15,7 +16,7 @@ _ROLES = ("grade", "solution", "locked", "points")
 def remarks(matching: Matching) -> tuple[tuple[str, ...], tuple[Flag, ...]]:
     """Notes and flags, in the order of the released cells."""
     found = [one for slot in matching.slots for one in _slot(matching, slot)]
-    found += _foreign(matching)
+    found += list(dict.fromkeys(_foreign(matching)))[:_MAX_FOREIGN]
     found += _of_other_release(matching)
     if not any(slot.index in matching.chosen for slot in matching.slots):
         sentence = "No cell of this lab was found in the notebook; is it the notebook of another lab?"
