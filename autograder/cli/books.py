@@ -88,6 +88,9 @@ def export(
     roster = batch.People(opened).roster
     written = exports.write(form.value, rows, output, roster=roster, outcomes=outcomes)
     typer.echo(f"{len(rows)} rows in {written}")
+    waiting = sum(row.needs_manual for row in rows)
+    if waiting:
+        note(f"{waiting} of them wait for a person (`autograder serve`); their totals are not final.")
 
 
 def _outcome(course: "Course", lab: "nb.Lab", student: str) -> "Outcome | None":
