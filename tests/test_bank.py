@@ -10,6 +10,7 @@ import pytest
 
 from autograder import bank, build, mutating
 from autograder import notebook as nb
+from autograder.bank import __main__ as command
 from autograder.bank import running, sources, submission, traces
 from autograder.bank.draft import Draft
 from autograder.case import load
@@ -140,3 +141,19 @@ def test_a_selection_gets_what_it_must_and_leaves_nothing(bwrap):
     assert running.problems(graded) == []
     assert len(graded) == len(QUICK)
     assert traces.look().since(before) == []
+
+
+def test_the_books_table_counts_each_kind():
+    (honest,) = bank.submissions(CASES["01-pruning"], ["complete"])
+    (hostile,) = bank.submissions(CASES["01-pruning"], ["empty-file"])
+    graded = {
+        "a": running.Graded(honest, refusal="no notebook"),
+        "b": running.Graded(hostile, refusal="no notebook"),
+    }
+    rows = {row[0]: row[1:] for row in command.series(graded)["rows"]}
+    assert rows["honest"] == [1, 1, 0, 0, 1]
+    assert rows["hostile"] == [1, 0, 0, 1, 0]
+    found = {one.id: one for one in command.batch_records(graded, {}, [])}
+    assert found["bank/wrong"].measured == 1
+    assert not found["bank/wrong"].holds
+    assert found["bank/left_behind"].holds

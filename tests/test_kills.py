@@ -74,6 +74,9 @@ def test_records_count_the_moments_that_were_survived():
     assert records["kills/grader_amid_writing"].measured == 1
     assert records["kills/power"].holds
     assert "kills/worker" not in records
+    rows = {row[0]: row[1:] for row in command.series(found)["rows"]}
+    assert rows["the grader, by kill -9"] == [2, 1, 1]
+    assert rows["a worker, by kill -9"] == [0, 0, 0]
 
 
 def test_a_process_that_outlives_its_grader_is_told(tmp_path):

@@ -38,6 +38,26 @@ def batch_records(
     ]
 
 
+def series(graded: Mapping[str, Graded]) -> dict[str, Any]:
+    """The bank by kind as columns and rows, for the book."""
+    columns = [
+        "kind",
+        "submissions",
+        "exact score asked",
+        "upper bound asked",
+        "file refused",
+        "not as it must be",
+    ]
+    rows = []
+    for kind in ("honest", "partial", "different", "broken", "hostile"):
+        some = [one for one in graded.values() if one.submission.kind == kind]
+        exact = sum(one.submission.exact and not one.submission.refused for one in some)
+        refused = sum(one.submission.refused for one in some)
+        wrong = sum(bool(one.problems) for one in some)
+        rows.append([kind, len(some), exact, len(some) - exact - refused, refused, wrong])
+    return {"columns": columns, "rows": rows}
+
+
 def mutant_records(case: Case, losses: Mapping[str, float]) -> list[results.Result]:
     """How many mutants died and how many honest variants lived, in the sandbox."""
     mutants, honest = case.mutants(), case.honest()
@@ -83,7 +103,7 @@ def main() -> int:
             f"{one.id:36} {one.measured:8g} {one.unit:12} {f'bar: {one.bar}' if one.bar else ''}\n"
         )
     if options.write:
-        sys.stdout.write(f"{results.write('grading', found)}\n")
+        sys.stdout.write(f"{results.write('grading', found, {'bank': series(graded)})}\n")
     return int(any(one.holds is False for one in found))
 
 

@@ -32,6 +32,22 @@ def records(found: Sequence[Trial], seed: int) -> list[results.Result]:
     return records
 
 
+WORDS = {"grader": "the grader, by kill -9", "worker": "a worker, by kill -9", "power": "the machine's power"}
+
+
+def series(found: Sequence[Trial]) -> dict[str, Any]:
+    """The table as columns and rows, for the book."""
+    rows = []
+    for blow in BLOWS:
+        struck = [one for one in found if one.blow == blow]
+        amid = sum(0 < one.written < len(CLASS) for one in struck)
+        rows.append([WORDS[blow], len(struck), amid, sum(not one.problems for one in struck)])
+    return {
+        "columns": ["what was ended", "moments", "amid the writing", "whole and equal afterwards"],
+        "rows": rows,
+    }
+
+
 def _record(name: str, measured: float, unit: str, seed: int, **bar: Any) -> results.Result:
     return results.record(
         "grading", name, float(measured), unit, source="autograder/bank/kills", seeds=(seed,),
@@ -54,7 +70,9 @@ def main() -> int:
 
     found = list(trials(options.moments, options.seed, say))
     if options.write:
-        sys.stdout.write(f"{results.write('grading', records(found, options.seed))}\n")
+        sys.stdout.write(
+            f"{results.write('grading', records(found, options.seed), {'kills': series(found)})}\n"
+        )
     return int(any(trial.problems for trial in found))
 
 

@@ -28,18 +28,20 @@ def holds(row: Row, answer: Answer) -> bool:
     return low <= answer.points <= high and not answer.leaked and not answer.stopped
 
 
-def series(plain: Mapping[str, Answer], ours: Mapping[str, Answer]) -> list[dict[str, Any]]:
-    """The table's rows as JSON values."""
+def _shown(answer: Answer | None) -> str:
+    return (
+        "" if answer is None else "; ".join([f"{answer.points:g} in {answer.seconds:.1f} s", *answer.remarks])
+    )
 
-    def side(answer: Answer) -> dict[str, Any]:
-        return {"points": answer.points, "seconds": round(answer.seconds, 1), "remarks": answer.remarks}
 
-    return [
-        {"id": row.id, "submission": row.words, "expected": _range(row)}
-        | {name: side(answers[row.id]) for name, answers in (("nbgrader", plain), ("efflab", ours)) if row.id in answers}
+def series(plain: Mapping[str, Answer], ours: Mapping[str, Answer]) -> dict[str, Any]:
+    """The table as columns and rows, for the book."""
+    rows = [
+        [row.words, _range(row), _shown(plain.get(row.id)), _shown(ours.get(row.id))]
         for row in ROWS
         if row.id in plain or row.id in ours
-    ]  # fmt: skip
+    ]
+    return {"columns": ["submission", "expected", "nbgrader", "efflab"], "rows": rows}
 
 
 def records(
@@ -68,13 +70,5 @@ def _record(name: str, measured: float, unit: str, **bar: Any) -> results.Result
 
 def table(plain: Mapping[str, Answer], ours: Mapping[str, Answer]) -> TextTable:
     """Both sides next to each other."""
-
-    def shown(answer: Answer | None) -> str:
-        return (
-            ""
-            if answer is None
-            else "; ".join([f"{answer.points:g} in {answer.seconds:.1f} s", *answer.remarks])
-        )
-
-    lines = [(row.words, _range(row), shown(plain.get(row.id)), shown(ours.get(row.id))) for row in ROWS]
-    return TextTable.of(("submission", "expected", "nbgrader", "efflab"), lines, caption="Known submissions")
+    found = series(plain, ours)
+    return TextTable.of(found["columns"], found["rows"], caption="Known submissions")
