@@ -146,6 +146,16 @@ def test_folders_of_sections_are_told_without_a_roster(tmp_path):
     assert {one.student for one in collect(tmp_path).attempts} == {"ada", "emmy"}
 
 
+def test_downloads_of_a_class_are_told_without_a_roster(tmp_path):
+    inner = packed({"lovelaceada_101_8_pruning.ipynb": PRUNING})
+    fill(tmp_path, **{"hw1.zip": inner, "hw2.zip": inner})
+    found = collect(tmp_path, roster=None)
+    assert (
+        len(found.problems) == 2 and "the work of lovelaceada_101_8_pruning and others" in found.problems[0]
+    )
+    assert {one.student for one in collect(tmp_path).attempts} == {"ada"}
+
+
 class TestNamesThatCanBeChanged:
     def test_a_name_of_canvas_where_the_number_is_another(self, tmp_path):
         pack(tmp_path / "s.zip", {"lovelaceada_101_8_x.ipynb": PRUNING, "lovelaceada_999_9_x.ipynb": EVIL})

@@ -178,11 +178,9 @@ class Gathering:
     def _ask(self, parts: Parts) -> None:
         """Tell of a folder that was taken for a student's and may be a class's."""
         found = self._standing.owner(parts)
-        if found and not found[1][0].platform and (names := self._standing.crowded(parts, found[0])):
+        if found and not found[1][0].platform and (name := self._standing.crowded(parts, found[0])):
             own = parts[: found[0] + 1]
-            sentence = (
-                f"was taken for a student's; if it holds the work of {files.shown(names[0])} and others, "
-            )
+            sentence = f"was taken for a student's; if it holds the work of {files.shown(name)} and others, "
             self._say(own, f"{sentence}collect it by itself or with a roster")
 
     def _attempt(self, file: File, content: bytes, lab: nb.Lab, one: Claim) -> None:

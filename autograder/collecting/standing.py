@@ -97,12 +97,12 @@ class Standing:
     def _in_roster(self, name: str, kinds: Sequence[str]) -> bool:
         return self.roster is not None and self.roster.match(name, kinds=kinds) is not None
 
-    def crowded(self, parts: Parts, index: int) -> list[str]:
-        """Folders that could be students' in one that nobody knows, if there are several: then it may hold a class."""
-        name = whose.bare(parts[index])
-        names = sorted(self._levels.get(parts[: index + 1], set()))
-        folders = [one for one in names if self._is_folder((*parts[: index + 1], one))]
-        return folders if len(folders) > 1 and not self._known(name, KINDS) else []
-
-    def _is_folder(self, parts: Parts) -> bool:
-        return parts in self._levels
+    def crowded(self, parts: Parts, index: int) -> str:
+        """What could be another student's in a folder that no roster knows; then it may hold a class. Else an empty text."""
+        above, name = parts[: index + 1], whose.bare(parts[index])
+        if self._known(name, KINDS):
+            return ""
+        names = sorted(self._levels.get(above, set()))
+        folders = [one for one in names if (*above, one) in self._levels]
+        named = [one for one in names if whose.platform(one, folder=True)]
+        return next(iter(named or (folders if len(folders) > 1 else ())), "")
