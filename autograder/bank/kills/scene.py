@@ -157,7 +157,7 @@ def _kill_worker(others: list[Any], draw: random.Random) -> None:
     workers = []
     for one in others:
         with suppress(psutil.Error):
-            if "multiprocessing" in " ".join(one.cmdline()):
+            if "spawn_main" in " ".join(one.cmdline()):
                 workers.append(one)
     if workers:
         with suppress(psutil.Error):
