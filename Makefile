@@ -16,7 +16,7 @@ SETUP := $(PYTHON) tools/setup.py
 export OMP_WAIT_POLICY = passive
 export EFFLAB_TORCH
 
-.PHONY: help lab test lint types labs labs-check gates book bench reproduce nightly clean
+.PHONY: help lab test instructor lint types labs labs-check gates book bench class reproduce nightly clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -32,6 +32,10 @@ test:  ## lint, types and every test that takes less than a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n $(WORKERS) --doctest-modules -m "not slow" efflab tests
+
+instructor:  ## the command autograder: release, grade, feedback, export
+	@$(SETUP) --extra instructor
+	@$(BIN)/autograder doctor
 
 lint:  ## ruff: lint and format, both put right where ruff can
 	@$(SETUP) --extra dev --quiet
@@ -61,6 +65,10 @@ book:  ## the book, into build/book/html
 bench:  ## speed and memory against peers, each in one run
 	@$(SETUP) --extra dev --quiet
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+class:  ## grade a class of 200 against nbgrader, about 20 minutes
+	@$(SETUP) --extra dev --quiet
+	$(BIN)/python benchmarks/grading.py --class 200 --write
 
 reproduce:  ## a paper's experiments: TOPIC=pruning SCALE=smoke|cpu|full
 	@$(SETUP) --extra student --quiet

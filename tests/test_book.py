@@ -375,3 +375,7 @@ def test_every_listing_names_code_that_is_there(root) -> None:
         for edge in ("start-at", "start-after", "end-before", "end-at"):
             assert settings.get(edge, "") in source, (page.name, edge)
     assert len(found) > 5
+
+
+def test_a_cell_of_a_recorded_table_is_written_as_a_person_reads_it(numbers: ModuleType) -> None:
+    assert [numbers.plain(cell) for cell in ("as it is", 9.0, 12345, None)] == ["as it is", "9", "12,345", "–"]

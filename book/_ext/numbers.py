@@ -231,6 +231,30 @@ class PaperVsMeasured(Directive):
         return [one.id, stated, [measured], spread(one), one.bar or "–", verdict(one), one.goal or "–"]
 
 
+class RecordedTable(Directive):
+    """``{recorded-table} topic/name``: a series that was recorded as a table, with its columns and rows as they are."""
+
+    required_arguments = 1
+
+    def make(self):
+        topic, _, name = self.arguments[0].partition("/")
+        found = results.series(topic, name)
+        if not isinstance(found, dict) or not {"columns", "rows"} <= set(found):
+            raise EfflabError(f"series {name!r} of {topic!r} is no table of columns and rows")
+        columns, rows = found["columns"], found["rows"]
+        numbers = [
+            i for i in range(len(columns)) if all(isinstance(row[i], int | float | None) for row in rows)
+        ]
+        return [scroll(table(columns, [(None, list(map(plain, row))) for row in rows], numbers))]
+
+
+def plain(value):
+    """A cell of a recorded table as text."""
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else written(value, "")
+
+
 class Measured(Directive):
     """``{measured-ledger}``: every recorded figure of every topic, with an anchor each."""
 
@@ -343,6 +367,7 @@ def setup(app):
     app.add_role("paper", Number(published, "published"))
     app.add_role("measured", Number(recorded, "measured"))
     app.add_directive("paper-vs-measured", PaperVsMeasured)
+    app.add_directive("recorded-table", RecordedTable)
     app.add_directive("measured-ledger", Measured)
     app.add_directive("published-ledger", Published)
     app.add_directive("topics", Topics)
