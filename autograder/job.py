@@ -42,8 +42,10 @@ class Limits:
     """What a submission may use; the sandbox ends what goes beyond.
 
     Attributes:
-        cell_seconds: wall time of one cell.
-        call_seconds: wall time of one call by a check.
+        cell_seconds: wall time of one cell; not counting, in this and the next two, what the machine gave to others
+            meanwhile, up to five times itself.
+        call_seconds: wall time of one call by a check, and of a visible check's cell; a quarter of it once a call for
+            the same task has taken longer.
         submission_seconds: wall time of everything, replacements of a lost process included.
         cpu_seconds: processor time of the whole tree of processes.
         memory_bytes: resident memory of the whole tree, scratch folder included.
@@ -54,7 +56,7 @@ class Limits:
     """
 
     cell_seconds: float = 30.0
-    call_seconds: float = 20.0
+    call_seconds: float = 10.0
     submission_seconds: float = 240.0
     cpu_seconds: float = 240.0
     memory_bytes: int = 4 * 2**30

@@ -11,6 +11,7 @@ import pytest
 from autograder.inprocess import describe as told_in_process
 from autograder.sandbox.channel import Broken, Channel, Gone, Late
 from autograder.sandbox.conversation import CALLBACKS, STRAY, Conversation
+from autograder.sandbox.deadline import Deadline
 from autograder.sandbox.inside.framing import HEADER, Closed, Line
 from autograder.sandbox.inside.guest import Guest, describe
 from autograder.wire import Tag, decode, encode
@@ -50,8 +51,7 @@ def talk(pair):
         thread.join()
 
 
-def after(seconds):
-    return time.monotonic() + seconds
+after = Deadline
 
 
 def test_messages_go_both_ways_whole(pair):
@@ -123,7 +123,7 @@ def test_a_reply_must_name_its_request(talk):
         line.send(request, "value", "true")
 
     conversation = talk(lie)
-    assert conversation.ask("call", seconds=5) == ("value", "true")
+    assert conversation.ask("call", deadline=after(5)) == ("value", "true")
     assert conversation.forged == 4
 
 
@@ -137,7 +137,7 @@ def test_a_forged_reply_counts_for_no_later_call(talk):
             line.send(earlier, "value", "again")
 
     conversation = talk(early)
-    assert [conversation.ask("call", seconds=5) for _ in range(3)] == [
+    assert [conversation.ask("call", deadline=after(5)) for _ in range(3)] == [
         ("value", 1),
         ("value", 2),
         ("value", 3),
@@ -152,7 +152,7 @@ def test_a_flood_of_strays_ends_the_conversation(talk):
             line.send(b"y" * 16, "value", 1)
 
     with pytest.raises(Broken, match="flood"):
-        talk(flood).ask("call", seconds=5)
+        talk(flood).ask("call", deadline=after(5))
 
 
 def test_callbacks_are_answered_and_counted(talk, monkeypatch):
@@ -169,9 +169,9 @@ def test_callbacks_are_answered_and_counted(talk, monkeypatch):
     assert CALLBACKS > 100
     monkeypatch.setattr("autograder.sandbox.conversation.CALLBACKS", 3)
     conversation = talk(call)
-    assert conversation.ask("call", 3, seconds=5, answer=answer) == ("value", "done")
+    assert conversation.ask("call", 3, deadline=after(5), answer=answer) == ("value", "done")
     with pytest.raises(Broken, match="callback"):
-        conversation.ask("call", 4, seconds=5, answer=answer)
+        conversation.ask("call", 4, deadline=after(5), answer=answer)
 
 
 def test_callbacks_that_nobody_offered_are_refused(talk):
@@ -179,7 +179,7 @@ def test_callbacks_that_nobody_offered_are_refused(talk):
         line.send(request, "callback", b"z" * 16, 0, encode(1))
 
     with pytest.raises(Broken, match="callback"):
-        talk(call).ask("call", seconds=5)
+        talk(call).ask("call", deadline=after(5))
 
 
 def test_the_time_of_callbacks_is_given_back_once(talk):
@@ -194,7 +194,7 @@ def test_the_time_of_callbacks_is_given_back_once(talk):
 
     start = time.monotonic()
     with pytest.raises(Late):
-        talk(call).ask("call", seconds=0.3, answer=answer)
+        talk(call).ask("call", deadline=after(0.3), answer=answer)
     assert 0.5 < time.monotonic() - start < 5
 
 
@@ -213,12 +213,12 @@ def test_the_guest_runs_a_nested_call_while_a_callback_waits(talk):
 
     def answer(which, data):
         (number,), _ = decode(data)
-        reply = conversation.ask("call", "inner", there(number), seconds=5)
+        reply = conversation.ask("call", "inner", there(number), deadline=after(5))
         return "answer", reply[1]
 
     from autograder.wire import Callback
 
-    reply = conversation.ask("call", "outer", there(Callback(print)), seconds=5, answer=answer)
+    reply = conversation.ask("call", "outer", there(Callback(print)), deadline=after(5), answer=answer)
     assert reply[0] == "value" and decode(reply[1]) == 21
 
 

@@ -8,6 +8,7 @@ from sandboxed import job, printed, processes, shared, soon
 
 from autograder.sandbox.bwrap import BwrapSandbox
 from autograder.sandbox.conversation import Conversation
+from autograder.sandbox.deadline import Deadline
 from autograder.sandbox.runner import grade
 
 
@@ -141,8 +142,8 @@ for pid in range(3, 5000):
         try: os.kill(pid, 0); reached.append(pid)
         except OSError: pass
 assert not reached, reached"""
-        assert talks[0].ask("cell", serve, 1000, seconds=10)[1] == "ok"
-        answer = talks[1].ask("cell", reach, 1000, seconds=10)
+        assert talks[0].ask("cell", serve, 1000, deadline=Deadline(10))[1] == "ok"
+        answer = talks[1].ask("cell", reach, 1000, deadline=Deadline(10))
         assert answer[1] == "ok", answer
         assert one.root != two.root
     finally:

@@ -151,6 +151,11 @@ class Contained:
         with self._process.stdin as ours, self._process.stdout as theirs:
             self.channel = Channel(os.dup(theirs.fileno()), os.dup(ours.fileno()))
 
+    @staticmethod
+    def waited() -> float:
+        """Not known: the engine does not tell it."""
+        return 0.0
+
     def ending(self) -> str:
         """The container's exit code, which is the worker's."""
         try:

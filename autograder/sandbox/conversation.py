@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autograder.sandbox.channel import Broken, Channel, Late
+from autograder.sandbox.deadline import Deadline
 from autograder.sandbox.inside.framing import ENVELOPE
 from autograder.wire import WireError, decode, encode
 
@@ -31,13 +32,15 @@ class Conversation:
         self._channel = channel
         self.forged = 0
 
-    def ask(self, kind: str, *parts: Any, seconds: float, answer: Answer | None = None) -> tuple[Any, ...]:
+    def ask(
+        self, kind: str, *parts: Any, deadline: Deadline, answer: Answer | None = None
+    ) -> tuple[Any, ...]:
         """Send a request and wait for its reply.
 
         Args:
             kind: what is asked.
             parts: bytes, text and numbers.
-            seconds: wall time until the reply is whole; what callbacks take on this side is added once.
+            deadline: when the reply must be whole; what callbacks take on this side is added once.
             answer: gives the reply to a callback of a number with arguments.
 
         Returns:
@@ -47,26 +50,28 @@ class Conversation:
             autograder.sandbox.channel.ChannelError: there is no reply.
         """
         number = secrets.token_bytes(16)
-        clock = _Clock(seconds)
-        self._channel.send(encode((number, kind, *parts), limits=ENVELOPE), clock.deadline)
+        self._channel.send(encode((number, kind, *parts), limits=ENVELOPE), deadline)
         left = CALLBACKS
         while True:
-            reply = self._next(number, clock.deadline)
+            reply = self._next(number, deadline)
             if reply[0] != "callback":
                 return reply
             left -= 1
             match reply:
                 case ("callback", bytes(own), int(which), bytes(data)) if left >= 0 and answer is not None:
-                    self._answer(own, clock, answer, which, data)
+                    self._answer(own, deadline, answer, which, data)
                 case _:
                     raise Broken("a callback that is none, or too many of them")
 
-    def _answer(self, own: bytes, clock: "_Clock", answer: Answer, which: int, data: bytes) -> None:
-        with clock.paused():
-            message = answer(which, data)
-        self._channel.send(encode((own[:16], *message), limits=ENVELOPE), clock.deadline)
+    def _answer(self, own: bytes, deadline: Deadline, answer: Answer, which: int, data: bytes) -> None:
+        if deadline.left() <= 0:
+            raise Late
+        start = time.monotonic()
+        message = answer(which, data)
+        deadline.add(time.monotonic() - start)
+        self._channel.send(encode((own[:16], *message), limits=ENVELOPE), deadline)
 
-    def _next(self, number: bytes, deadline: float) -> tuple[Any, ...]:
+    def _next(self, number: bytes, deadline: Deadline) -> tuple[Any, ...]:
         """The next message that answers a request."""
         while True:
             body = self._channel.receive(deadline)
@@ -81,34 +86,3 @@ class Conversation:
             self.forged += 1
             if self.forged > STRAY:
                 raise Broken("a flood of replies that answer nothing")
-
-
-class _Clock:
-    """A deadline that waits while the grader itself works, but not for longer than it was long."""
-
-    def __init__(self, seconds: float) -> None:
-        self.deadline = time.monotonic() + seconds
-        self._spare = seconds
-
-    def paused(self) -> "_Pause":
-        if time.monotonic() > self.deadline:
-            raise Late
-        return _Pause(self)
-
-    def add(self, seconds: float) -> None:
-        given = min(seconds, self._spare)
-        self._spare -= given
-        self.deadline += given
-
-
-class _Pause:
-    """The time in this block is not the peer's."""
-
-    def __init__(self, clock: _Clock) -> None:
-        self._clock, self._start = clock, time.monotonic()
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        self._clock.add(time.monotonic() - self._start)

@@ -3,8 +3,8 @@
 import contextlib
 import os
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -21,12 +21,14 @@ class Use:
         tasks: processes and threads.
         cpu: seconds, of processes that were waited for as well.
         pids: the processes below the top.
+        delays: seconds that the main thread of each has waited for a processor, where the kernel tells it.
     """
 
     memory: int = 0
     tasks: int = 0
     cpu: float = 0.0
     pids: tuple[int, ...] = ()
+    delays: Mapping[int, float] = field(default_factory=dict)
 
 
 def descendants(root: int) -> tuple[int, ...]:
@@ -76,6 +78,7 @@ def use(root: int) -> Use:
     """
     pids = descendants(root)
     memory, tasks, cpu = 0, 0, 0.0
+    delays: dict[int, float] = {}
     for pid in pids:
         with contextlib.suppress(OSError, IndexError, ValueError):
             # The name in parentheses may hold anything; the numbers come after it.
@@ -84,7 +87,9 @@ def use(root: int) -> Use:
             if pid != root:
                 tasks += int(fields[17])
                 memory += int(fields[21]) * _PAGE
-    return Use(memory, tasks, cpu, tuple(pid for pid in pids if pid != root))
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            delays[pid] = int(_read(f"/proc/{pid}/schedstat").split()[1]) / 1e9
+    return Use(memory, tasks, cpu, tuple(pid for pid in pids if pid != root), delays)
 
 
 def proportional(pids: tuple[int, ...]) -> int:

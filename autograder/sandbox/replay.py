@@ -1,7 +1,6 @@
 """A submission's process that may be lost at any time, and is replaced by one in which the good cells have run again."""
 
 import contextlib
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +10,7 @@ from autograder.job import Cell, CellOutcome, Flag, Job
 from autograder.sandbox import Sandbox, outputs
 from autograder.sandbox.channel import Broken, ChannelError, Late
 from autograder.sandbox.conversation import Answer, Conversation
+from autograder.sandbox.deadline import Deadline
 from autograder.sandbox.errors import SandboxError
 from autograder.sandbox.session import Session
 from autograder.wire import WireError, decode
@@ -51,8 +51,9 @@ class Process:
         self._session: Session | None = None
         self._talk: Conversation | None = None
         self._good: list[Cell] = []
-        self._end = math.inf
-        self._cpu = 0.0
+        self._end: Deadline | None = None
+        self._cpu, self._waited_before = 0.0, 0.0
+        self._slow: set[str] = set()
         self.generation = 0
         self.flags: list[Flag] = []
         self.peak_bytes = 0
@@ -79,7 +80,15 @@ class Process:
         Raises:
             Lost: there is no reply.
         """
-        return self._ask(kind, *parts, seconds=self._job.limits.call_seconds, answer=answer)
+        seconds = self._job.limits.call_seconds
+        if self.task in self._slow:
+            seconds /= 4
+        try:
+            return self._ask(kind, *parts, seconds=seconds, answer=answer)
+        except Lost as lost:
+            if lost.status == "timeout" and self.task:
+                self._slow.add(self.task)
+            raise
 
     def close(self) -> None:
         """End the process."""
@@ -88,6 +97,7 @@ class Process:
             session.close()
             self.peak_bytes = max(self.peak_bytes, session.peak_bytes)
             self._cpu += session.cpu_seconds
+            self._waited_before += session.waited()
             if talk is not None and talk.forged:
                 self._flag(
                     "forged-reply", f"{talk.forged} replies came that answered nothing; they were dropped."
@@ -96,7 +106,11 @@ class Process:
     def _run(self, cell: Cell) -> CellOutcome:
         limits = self._job.limits
         size = limits.output_bytes
-        reply = self._ask("cell", cell.source, size, seconds=limits.cell_seconds)
+        # A visible check earns nothing, so it is not worth waiting for longer than a call.
+        seconds = (
+            limits.cell_seconds if cell.origin != "check" else min(limits.cell_seconds, limits.call_seconds)
+        )
+        reply = self._ask("cell", cell.source, size, seconds=seconds)
         match reply:
             case ("cell", "ok" | "error" as status, str(sentence), bytes(shown)):
                 try:
@@ -104,16 +118,16 @@ class Process:
                 except WireError:
                     kept = ()
                 return CellOutcome(cell.id, status, 0.0, sentence[:2000], kept)
-        raise self._lose(Broken("a reply of an unknown kind"), limits.cell_seconds)
+        raise self._lose(Broken("a reply of an unknown kind"), seconds)
 
     def _ask(self, kind: str, *parts: Any, seconds: float, answer: Answer | None = None) -> tuple[Any, ...]:
         self._ensure()
         assert self._talk is not None
-        left = self._end - time.monotonic()
-        if left <= 0:
+        deadline = Deadline(seconds, self._waited, self._end)
+        if deadline.left() <= 0:
             raise self._over()
         try:
-            return self._talk.ask(kind, *parts, seconds=min(seconds, left), answer=answer)
+            return self._talk.ask(kind, *parts, deadline=deadline, answer=answer)
         except ChannelError as error:
             raise self._lose(error, seconds) from error
         except BaseException:
@@ -123,7 +137,7 @@ class Process:
 
     def _ensure(self) -> None:
         """A process in which the good cells have run."""
-        if time.monotonic() > self._end:
+        if self._past():
             raise self._over()
         while self._session is None:
             if self.generation >= PROCESSES:
@@ -146,7 +160,8 @@ class Process:
             # No student code has run yet, so this is no fault of the submission.
             raise SandboxError(f"the sandbox {lost.reason} before anything ran in it") from lost
         # What a template takes to start is not the submission's time.
-        self._end = min(self._end, time.monotonic() + limits.submission_seconds)
+        if self._end is None:
+            self._end = Deadline(limits.submission_seconds, self._waited)
         with contextlib.suppress(Lost):
             for cell in list(self._good):
                 self._replay(cell)
@@ -159,6 +174,14 @@ class Process:
             self._good.remove(cell)
             raise
 
+    def _waited(self) -> float:
+        """Seconds that all its processes so far were kept waiting for a processor."""
+        return self._waited_before + (self._session.waited() if self._session is not None else 0.0)
+
+    def _past(self) -> bool:
+        """Whether the time for the whole submission is over."""
+        return self._end is not None and self._end.left() <= 0
+
     def _over(self) -> Lost:
         self.close()
         limit = self._job.limits.submission_seconds
@@ -168,13 +191,14 @@ class Process:
         """End the process, and say why there is no reply."""
         session = self._session
         assert session is not None
+        over = self._past()
         ending = "" if isinstance(error, (Late, Broken)) else session.ending()
         self.close()
         if session.reason:
             self._flag(session.kind, f"The process {session.reason}.")
             return Lost("died", session.reason)
         if isinstance(error, Late):
-            if time.monotonic() >= self._end:
+            if over:
                 self._flag("timeout", "The time for the whole submission was over.")
                 return Lost("timeout", "was still running when the submission's time was over")
             self._flag("timeout", f"The process did not answer within {seconds:g} seconds.")

@@ -45,6 +45,10 @@ class Session(Protocol):
         """Processor time of the tree."""
         ...
 
+    def waited(self) -> float:
+        """Seconds that its processes were kept waiting for a processor, measured now; 0 where that is not known."""
+        ...
+
     def ending(self) -> str:
         """How the worker ended by itself, as the rest of a sentence; empty if that is not known."""
         ...
@@ -163,6 +167,12 @@ class Forked:
     def cpu_seconds(self) -> float:
         """See `Session`."""
         return self._watchdog.cpu_seconds
+
+    def waited(self) -> float:
+        """See `Session`."""
+        if not self._closed:
+            self._watchdog.look()
+        return self._watchdog.waited_seconds
 
     def ending(self) -> str:
         """See `Session`."""

@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 
 from autograder.job import Limits
 from autograder.sandbox import proctree
@@ -25,6 +26,7 @@ class Watchdog:
         kind: ``"memory"``, ``"cpu"`` or ``"processes"``; empty as above.
         peak_bytes: the largest memory that was seen.
         cpu_seconds: what was last seen.
+        waited_seconds: how long one of the processes at least was kept waiting for a processor, as last seen.
     """
 
     def __init__(
@@ -32,7 +34,9 @@ class Watchdog:
     ) -> None:
         self._root, self._limits, self._kill, self._scratch = root, limits, kill, scratch
         self.reason, self.kind = "", ""
-        self.peak_bytes, self.cpu_seconds = 0, 0.0
+        self.peak_bytes, self.cpu_seconds, self.waited_seconds = 0, 0.0, 0.0
+        self._delays: Mapping[int, float] = {}
+        self._looked, self._looking = time.monotonic(), threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         self._thread.start()
@@ -45,7 +49,9 @@ class Watchdog:
 
     def look(self) -> None:
         """Measure once, and end what is too much."""
-        now = proctree.use(self._root)
+        with self._looking:
+            now = proctree.use(self._root)
+            self._wait(now.delays)
         memory = now.memory + self._stored()
         if memory > _NEAR * self._limits.memory_bytes:
             memory = proctree.proportional(now.pids) + self._stored()
@@ -57,6 +63,13 @@ class Watchdog:
             self._end("cpu", f"used more than {self._limits.cpu_seconds:g} seconds of processor time")
         elif now.tasks > self._limits.processes:
             self._end("processes", f"had more than {self._limits.processes} processes and threads")
+
+    def _wait(self, delays: Mapping[int, float]) -> None:
+        """Count the longest delay of a single process since the last look, never more than the time since then."""
+        before, self._looked = self._looked, time.monotonic()
+        longest = max((delay - self._delays.get(pid, 0.0) for pid, delay in delays.items()), default=0.0)
+        self.waited_seconds += max(0.0, min(longest, self._looked - before))
+        self._delays = delays
 
     def _run(self) -> None:
         while not self._stopped.wait(PERIOD):
