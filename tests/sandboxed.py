@@ -7,6 +7,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from autograder.job import Cell, Job, Limits
 from autograder.sandbox.bwrap import BwrapSandbox
 
@@ -27,6 +29,11 @@ def job(*sources, origin="student", task="", **limits):
     """A job of cells with these sources."""
     cells = tuple(Cell(f"c{number}", source, origin, task) for number, source in enumerate(sources))
     return Job("00-sample", cells, ("efflab.pruning",), seed="seed", limits=replace(QUICK, **limits))
+
+
+def few(names, *fast):
+    """Parameters of which those named run always, and the others with the slow tests."""
+    return [name if name in fast else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 def printed(outcome, number=0):

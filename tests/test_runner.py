@@ -148,6 +148,7 @@ def test_a_cell_that_raised_is_replayed_and_one_that_hung_is_not(sandbox):
     assert "started anew" in outcome.notes[0]
 
 
+@pytest.mark.slow
 def test_a_submission_that_always_ends_stops_at_a_number_of_processes(sandbox):
     outcome = grade(job(*["import os\nos._exit(0)"] * 14), (), sandbox)
     assert [cell.status for cell in outcome.cells] == ["died"] * 12 + ["skipped"] * 2

@@ -62,7 +62,7 @@ def test_an_interrupt_stops_the_grader(sandbox):
         grade(job("1"), [a_check(interrupted)], sandbox)
 
 
-@pytest.mark.parametrize("in_thread", [False, True])
+@pytest.mark.parametrize("in_thread", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_check_that_never_ends_is_ended(sandbox, monkeypatch, in_thread):
     monkeypatch.setattr("autograder.sandbox.runner.CHECK_SECONDS", 0.5)
     done = []
@@ -126,3 +126,9 @@ def test_claimed_outputs_are_rebuilt_and_bounded():
     (kept,) = outputs.clean([stream], 1000)
     assert kept == {"output_type": "stream", "name": "stdout", "text": "x" * 1000}
     assert sum(len(one["text"]) for one in outputs.clean([stream] * 1000, 1000)) <= 31_000
+
+
+def test_a_traceback_of_countless_empty_lines_is_cut():
+    error = {"output_type": "error", "ename": "E", "evalue": "v", "traceback": [""] * 100_000}
+    (kept,) = outputs.clean([error], 1000)
+    assert len(kept["traceback"]) == 200

@@ -1,12 +1,18 @@
 """Which sandbox is chosen, and what its command line and its template are made of."""
 
+import os
 import sys
+from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 
 import pytest
-from sandboxed import job
+from sandboxed import job, shared
 
 from autograder.sandbox import SandboxError, bwrap_command, choose, imports, staging
+from autograder.sandbox import bwrap as bwrap_module
+from autograder.sandbox.conversation import Conversation
+from autograder.sandbox.deadline import Deadline
 from autograder.sandbox.inside import main
 
 
@@ -59,3 +65,76 @@ def test_choosing(bwrap):
         choose("chroot")
     with pytest.raises(SandboxError, match="one of efflab's"):
         staging.stage(("numpy",))
+
+
+def test_nobody_else_can_plant_files_while_the_folder_is_made(monkeypatch):
+    seen = []
+
+    def looks(folder):
+        seen.append(folder.parent.stat().st_mode & 0o777)
+        staging_etc(folder)
+
+    staging_etc = staging._etc
+    monkeypatch.setattr(staging, "_etc", looks)
+    before = os.umask(0)
+    try:
+        folder = staging.stage(())
+    finally:
+        os.umask(before)
+    try:
+        assert seen == [0o700]
+        assert not [path for path in [folder, *folder.rglob("*")] if path.stat().st_mode & 0o022]
+        assert folder.stat().st_mode & 0o777 == 0o755
+    finally:
+        staging.remove(folder)
+
+
+def test_what_killed_graders_left_is_swept_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(staging.tempfile, "gettempdir", lambda: str(tmp_path))
+    kept = tmp_path / "mine"
+    left, held, young = (tmp_path / f"efflab-sandbox-{name}" for name in ("left", "held", "young"))
+    for folder in (kept, left, held, young):
+        folder.mkdir()
+        (folder / "file").write_text("x")
+        os.utime(folder, (1, 1))
+    os.utime(young)
+    link = tmp_path / "efflab-sandbox-link"
+    link.symlink_to(kept)
+    os.utime(link, (1, 1), follow_symlinks=False)
+    lock = staging._lock(held)
+    staging._sweep()
+    os.close(lock)
+    assert not left.exists()
+    assert all((folder / "file").exists() for folder in (kept, held, young, link))
+
+
+@pytest.mark.slow
+def test_a_template_is_kept_while_a_submission_runs_below_it(bwrap, monkeypatch):
+    monkeypatch.setattr(bwrap_module, "TEMPLATES", 1)
+    with bwrap_module.BwrapSandbox() as made:
+        session = made.start(job())
+        other = made.start(replace(job(), lab="01-other"))
+        try:
+            assert len(made._templates) == 2
+            assert Conversation(session.channel).ask("cell", "1", 100, deadline=Deadline(30))[1] == "ok"
+        finally:
+            other.close()
+            session.close()
+        made.start(replace(job(), lab="02-third")).close()
+        assert [key[0] for key in made._templates] == ["02-third"]
+
+
+def test_a_process_that_ends_at_once_leaves_no_descriptor(bwrap, monkeypatch):
+    made = shared()
+    made.start(job()).close()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    def gone(pid):
+        raise ProcessLookupError(3, "No such process")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pidfd_open", gone)
+        with pytest.raises(SandboxError, match="as soon as it had started"):
+            made.start(job())
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    made.start(job()).close()

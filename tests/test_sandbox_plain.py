@@ -21,6 +21,7 @@ def test_it_must_be_trusted():
         choose("none")
 
 
+@pytest.mark.slow
 def test_it_grades_recovers_and_leaves_nothing():
     before, files = processes(), set(Path("/tmp").iterdir())
     sources = (

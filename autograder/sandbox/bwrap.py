@@ -70,7 +70,7 @@ class BwrapSandbox:
                     return template.fork(job.limits, variant(job), filtered=True)
                 except SandboxError:
                     # A template that has ended (its machine was short of memory, say) is started anew, once.
-                    if attempt or template.alive:
+                    if attempt or not template.ended(1.0):
                         raise
                     self._drop(self._key(job))
             stage = self._stage(job.forbidden)
@@ -89,8 +89,10 @@ class BwrapSandbox:
         if key in self._templates:
             self._templates[key] = self._templates.pop(key)
             return self._templates[key]
-        while len(self._templates) >= TEMPLATES:
-            self._drop(next(iter(self._templates)))
+        # One whose sessions still run stays: they would end with it.
+        idle = [old for old, one in self._templates.items() if not one.busy]
+        for old in idle[: max(0, len(self._templates) - TEMPLATES + 1)]:
+            self._drop(old)
         template = self._started(job)
         if not template.nested:
             self._nested = False

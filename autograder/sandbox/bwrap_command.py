@@ -65,6 +65,8 @@ def command(
         words += ["--setenv", "EFFLAB_DATA", DATA]
     words += _files(stage, data)
     words += ["--proc", "/proc", "--dev", "/dev"]
+    # Memory shared through the real one would belong to no process's resident set.
+    words += ["--dev-bind", "/dev/null", "/dev/zero"]
     words += [
         *(["--size", str(scratch_bytes)] if scratch_bytes else []),
         "--perms",

@@ -8,6 +8,8 @@ from typing import Any
 MOST = 1000
 _ROOM = 30_000
 """What a traceback may take beyond the bound, so that it is always there."""
+_LINES = 200
+"""Of one traceback: each takes room in a notebook, however short it is."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -75,7 +77,7 @@ def _error(one: Mapping[Any, Any]) -> Mapping[str, Any] | None:
     name, value, lines = one.get("ename"), one.get("evalue"), one.get("traceback")
     if type(name) is not str or type(value) is not str or type(lines) is not list:
         return None
-    kept = [line for line in lines if type(line) is str]
+    kept = [line for line in lines[:_LINES] if type(line) is str]
     return {"output_type": "error", "ename": name, "evalue": value, "traceback": kept}
 
 

@@ -74,7 +74,7 @@ class PlainSandbox:
         stage = staging.stage(job.forbidden)
         library = stage / staging.LIBRARY
         scratch = stage / "scratch"
-        scratch.mkdir()
+        scratch.mkdir(mode=0o700)
         settings = {"library": str(library), "scratch": str(scratch), "modules": modules, "nested": False}
         environment = _environment(scratch, self._data) | {"PYTHONPATH": str(library)}
         template = Template([sys.executable, "-s", "-P", str(library / INSIDE)], settings, environment)

@@ -146,7 +146,12 @@ class Forked:
         self._namespace = namespace
         self._pidfd = os.pidfd_open(root)
         self._closed = False
-        self._watchdog = Watchdog(root, limits, self._kill, scratch if stored else None)
+        try:
+            self._watchdog = Watchdog(root, limits, self._kill, scratch if stored else None)
+        except BaseException:
+            self._kill()
+            os.close(self._pidfd)
+            raise
 
     @property
     def reason(self) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import py_compile
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -38,8 +39,8 @@ def stage(forbidden: Sequence[str]) -> Path:
         SandboxError: a forbidden name is no module of efflab.
     """
     _sweep()
+    # Closed to others until all is in place, or they could plant files where the grader's umask lets them write.
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    folder.chmod(0o755)
     _held[folder] = _lock(folder)
     library = folder / LIBRARY
     shutil.copytree(
@@ -58,7 +59,7 @@ def stage(forbidden: Sequence[str]) -> Path:
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
     _etc(folder / "etc")
-    for path in folder.rglob("*"):
+    for path in [*folder.rglob("*"), folder]:
         # Readable for the sandbox's user, whatever the grader's umask is.
         path.chmod(0o755 if path.is_dir() else 0o644)
     return folder
@@ -87,10 +88,10 @@ def _sweep() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             # A folder that was made this minute may not be locked yet.
-            old = (
-                time.time() - folder.stat().st_mtime > _YOUNG_SECONDS and folder.stat().st_uid == os.geteuid()
-            )
-            if old and (descriptor := _lock(folder)) is not None:
+            state = folder.lstat()
+            own = stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid()
+            old = time.time() - state.st_mtime > _YOUNG_SECONDS
+            if own and old and (descriptor := _lock(folder)) is not None:
                 shutil.rmtree(folder, ignore_errors=True)
                 os.close(descriptor)
 

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Template:
     ) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the template
+        self._sessions, self._counting = 0, threading.Lock()
         with theirs:
             told = json.dumps({**settings, "control": theirs.fileno()})
             self.process = subprocess.Popen(  # noqa: S603 - our own command
@@ -55,6 +57,17 @@ class Template:
     def alive(self) -> bool:
         """Whether it still runs."""
         return self.process.poll() is None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a session that it forked has not been closed."""
+        return self._sessions > 0
+
+    def ended(self, seconds: float) -> bool:
+        """Whether it ends within some seconds."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+        return not self.alive
 
     def fork(
         self,
@@ -89,14 +102,21 @@ class Template:
         ours, theirs = socket.socketpair()
         mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         lifeline = Lifeline(mine)
+        self._count(1)
+
+        def cleaned() -> None:
+            self._count(-1)
+            clean()
+
         with theirs, its:
             try:
                 socket.send_fds(self._control, [json.dumps(order).encode()], [theirs.fileno(), its.fileno()])
             except OSError as error:
                 ours.close()
                 lifeline.close()
+                cleaned()
                 raise SandboxError(f"the sandbox's template has ended: {self._why()}") from error
-        return attach(ours, lifeline, limits, namespace=self.nested, stored=self.nested, clean=clean)
+        return attach(ours, lifeline, limits, namespace=self.nested, stored=self.nested, clean=cleaned)
 
     def close(self) -> None:
         """End it, and with it all that it forked."""
@@ -106,6 +126,10 @@ class Template:
         self.process.kill()
         self.process.wait()
         self._complaints.close()
+
+    def _count(self, step: int) -> None:
+        with self._counting:
+            self._sessions += step
 
     def _ready(self) -> dict[str, Any]:
         self._control.settimeout(READY_SECONDS)
@@ -120,8 +144,7 @@ class Template:
         return answer
 
     def _why(self) -> str:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(1.0)
+        self.ended(1.0)
         size = self._complaints.seek(0, os.SEEK_END)
         self._complaints.seek(max(0, size - 500))
         words = " ".join(self._complaints.read().decode(errors="replace").split())
@@ -142,16 +165,21 @@ def attach(
     Raises:
         SandboxError: it does not start.
     """
-    descriptor = ours.detach()
+    descriptor, scratch = ours.detach(), -1
     try:
         root, scratch = lifeline.hello()
-    except SandboxError:
-        os.close(descriptor)
+        channel = Channel(descriptor, descriptor)
+        return Forked(
+            channel, lifeline, root, scratch, limits, stored=stored, namespace=namespace, clean=clean
+        )
+    except BaseException as error:
+        for one in {descriptor, scratch} - {-1}:
+            os.close(one)
         lifeline.close()
         clean()
+        if isinstance(error, OSError):
+            raise SandboxError(f"the sandbox ended as soon as it had started ({error})") from error
         raise
-    channel = Channel(descriptor, descriptor)
-    return Forked(channel, lifeline, root, scratch, limits, stored=stored, namespace=namespace, clean=clean)
 
 
 def variant(job: Job) -> dict[str, str]:

@@ -56,10 +56,12 @@ _DENIED = {
     "shmget": (29, 194),
     "msgget": (68, 186),
 }
-_CLONE, _CLONE3 = (56, 220), (435, 435)
+_CLONE, _CLONE3, _MMAP = (56, 220), (435, 435), (9, 222)
 _NEW_NAMESPACES = 0x7E020080
+_SHARED_ANONYMOUS = 0x21
+"""Memory of this kind stays when a process gives its pages back, and then belongs to no resident set either."""
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _AND, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
 
 
@@ -82,13 +84,21 @@ def program() -> bytes | None:
     steps += [(_EQUAL, number, "deny") for number in numbers]
     steps += [
         (_EQUAL, _CLONE3[column], "unknown"),
+        (_EQUAL, _MMAP[column], "mmap"),
         (_EQUAL, _CLONE[column], "+1"),
         (_RETURN, _ALLOW, ""),
         (_LOAD, 16, ""),
         (_ANY_BIT, _NEW_NAMESPACES, "deny"),
         (_RETURN, _ALLOW, ""),
     ]
-    labels = {"deny": len(steps), "unknown": len(steps) + 1, "": 0}
+    labels = {"mmap": len(steps), "": 0}
+    steps += [
+        (_LOAD, 40, ""),
+        (_AND, _SHARED_ANONYMOUS, ""),
+        (_EQUAL, _SHARED_ANONYMOUS, "deny"),
+        (_RETURN, _ALLOW, ""),
+    ]
+    labels |= {"deny": len(steps), "unknown": len(steps) + 1}
     # Without clone3, whose flags a filter cannot see, libc goes back to clone.
     steps += [(_RETURN, _ERROR | errno.EPERM, ""), (_RETURN, _ERROR | errno.ENOSYS, "")]
     code = b""
