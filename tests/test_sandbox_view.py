@@ -229,7 +229,8 @@ def test_a_variant_is_told_to_its_own_submission(sandbox):
     assert printed(grade(job(source), (), sandbox)) == "None\n"
 
 
-@pytest.mark.parametrize("mode", [pytest.param(0o755, marks=pytest.mark.slow), 0o700])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [0o755, 0o700])
 def test_a_data_folder_is_shown_read_only(bwrap, tmp_path, mode):
     (tmp_path / "set").write_text("here")
     tmp_path.chmod(mode)
