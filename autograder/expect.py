@@ -36,6 +36,8 @@ def array(got: Any, what: str = "the answer") -> Array:
     Raises:
         Failed: it is something else.
     """
+    if not _holds_numbers(got):
+        raise Failed(f"{what} should be an array of numbers, but is {_kind(got)}.")
     try:
         result = np.asarray(got)
     except ValueError:
@@ -194,6 +196,18 @@ def _wide(values: Array) -> Array:
 
 def _is_numbers(values: Sequence[Any]) -> bool:
     return bool(values) and all(isinstance(v, (int, float, complex, np.generic)) for v in values)
+
+
+def _holds_numbers(value: Any) -> bool:
+    """Whether nothing but numbers is in it: NumPy would make all texts of a list as long as the longest of them."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, (list, tuple)):
+            waiting.extend(item)
+        elif not isinstance(item, (int, float, complex, np.generic, np.ndarray)):
+            return False
+    return True
 
 
 def _kind(value: Any) -> str:

@@ -81,6 +81,8 @@ _SCALARS = {
 }
 _TENSOR_ONLY = {"bfloat16": 2}
 _MAX_DIMENSIONS = 32
+_PARTS = 6
+"""How many parts an element of a list can have in a message, its own list counted: an array has its tag, dtype, shape and data."""
 _PLAIN: tuple[type, ...] = (type(None), bool, float)
 _KEYS = (type(None), bool, int, float, str, bytes, tuple)
 
@@ -137,13 +139,30 @@ def decode(
         tree = msgpack.unpackb(
             message,
             raw=False,
-            max_array_len=limits.items,
+            list_hook=_Budget(_PARTS * limits.items).spend,
+            max_array_len=limits.items + 4,  # tag, dtype, shape and data of the list itself
             max_map_len=0,
             max_ext_len=0,
         )
+    except WireError:
+        raise
     except (ValueError, TypeError, MemoryError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise WireError(f"the message is not msgpack ({type(error).__name__})") from error
     return _Decoder(limits, resolve, tensors).value(tree, limits.depth)
+
+
+class _Budget:
+    """Ends the unpacking of a message that grows to many times its size: an empty list takes one byte there and 64 here."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def spend(self, values: list[Any]) -> list[Any]:
+        """Count a list that has been unpacked."""
+        self.left -= 1 + len(values)
+        if self.left < 0:
+            raise WireError("the message holds more lists than a value can have")
+        return values
 
 
 class _Encoder:

@@ -203,3 +203,13 @@ def test_a_check_may_share_its_draws_among_all_submissions_of_a_course():
     own, shared = zip(*drawn, strict=True)
     assert len(set(own)) == 3
     assert shared[0] == shared[1] != shared[2]
+
+
+def test_texts_in_a_list_are_refused_before_they_are_made_equally_long():
+    import tracemalloc
+
+    tracemalloc.start()
+    with pytest.raises(Failed, match="array of numbers"):
+        expect.array(["x" * 1_000_000] + ["y"] * 1000)
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()

@@ -345,3 +345,17 @@ def test_warnings_and_prints_of_the_student_do_not_matter(capsys):
 
     assert student(loud=loud).call("loud") == 1
     assert capsys.readouterr().out == ""
+
+
+def test_a_small_message_does_not_grow_into_a_large_tree():
+    many = msgpack.packb([[0, *([[]] * 60_000)]] * 60)
+    assert len(many) < 4_000_000
+    with pytest.raises(WireError, match="more lists than"):
+        decode(many)
+    with pytest.raises(WireError, match="more lists than"):
+        decode(msgpack.packb([[[]] * 900] * 10), limits=Limits(items=1000))
+
+
+def test_as_many_scalars_as_the_limit_allows_come_through():
+    values = [np.float64(i) for i in range(1000)]
+    assert decode(encode(values, limits=Limits(items=1000)), limits=Limits(items=1000)) == values

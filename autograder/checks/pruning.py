@@ -57,6 +57,9 @@ class Trainer:
             expect.true(fits, f"retrain takes the {what} of all layers by name.")
         number = len(self.calls)
         expect.true(number < len(self._gains), "There should be one retraining a round, but there were more.")
+        for name, gain in self._gains[number].items():
+            for given, what in ((weights, "weight"), (masks, "mask")):
+                expect.shape(given[name], np.shape(gain), f"the {what} of {name} given to retrain")
         self.calls.append((dict(weights), dict(masks)))
         return {
             name: torch.from_numpy(value.astype(np.float32))

@@ -13,6 +13,8 @@ Array = np.ndarray[Any, Any]
 Rng = np.random.Generator
 
 NAMES = ("conv", "wide", "last")
+LARGEST, MOST_CALLS = 1000, 200
+"""Elements of a weight, and calls, that a check takes from a student's code: many times what the task needs."""
 
 
 def mask_oracle(weight: Array, sparsity: float) -> Array:
@@ -47,9 +49,16 @@ def arrays(weights: Mapping[str, torch.Tensor]) -> dict[str, Array]:
     return {name: weight.numpy().copy() for name, weight in weights.items()}
 
 
+def a_layer(weight: Array) -> Array:
+    """What a student's code hands to `choose`: no more than a layer of these checks has, since the oracles are slow."""
+    got = expect.array(weight, "the weight given to choose")
+    expect.true(got.size <= LARGEST, f"choose takes one layer's weight; this one has {got.size} elements.")
+    return got
+
+
 def choose(weight: Array, sparsity: float) -> torch.Tensor:
     """Task 1's answer, handed to later tasks so that they do not depend on it."""
-    return torch.from_numpy(mask_oracle(expect.array(weight), float(sparsity)))
+    return torch.from_numpy(mask_oracle(a_layer(weight), expect.number(sparsity, "the sparsity")))
 
 
 def by_place(weight: Array, sparsity: float) -> Array:
@@ -60,7 +69,7 @@ def by_place(weight: Array, sparsity: float) -> Array:
 
 def choose_by_place(weight: Array, sparsity: float) -> torch.Tensor:
     """The same, as a student's function calls it."""
-    return torch.from_numpy(by_place(expect.array(weight), sparsity))
+    return torch.from_numpy(by_place(a_layer(weight), expect.number(sparsity, "the sparsity")))
 
 
 @task("pruning-1", points=2)
@@ -224,14 +233,20 @@ class Judge:
     def __call__(self, weights: Any) -> float:
         """The error, as the student's call of it gets it."""
         expect.true(isinstance(weights, dict), "The error function takes a dict of weights by name.")
-        got = {name: expect.array(weight, f"the weight of {name}") for name, weight in weights.items()}
+        missing = set(self._factors) - set(weights)
+        expect.true(not missing, "The error function needs the weights of all layers, pruned or not.")
+        expect.true(
+            len(self.calls) < MOST_CALLS, f"The error function was asked more than {MOST_CALLS} times."
+        )
+        got = {
+            name: expect.shape(weights[name], np.shape(factor), f"the weight of {name}")
+            for name, factor in self._factors.items()
+        }
         self.calls.append(got)
         return self.of(got)
 
     def of(self, weights: Mapping[str, Array]) -> float:
         """The error itself."""
-        missing = set(self._factors) - set(weights)
-        expect.true(not missing, "The error function needs the weights of all layers, pruned or not.")
         sums = [float(np.sum(self._factors[name] * np.abs(weights[name]))) for name in self._factors]
         return 3.0 + math.prod(sums) ** 0.5
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from autograder import tasks
 from autograder.job import Job, Outcome
-from autograder.sandbox import Sandbox
+from autograder.sandbox import Sandbox, memory
 from autograder.sandbox.patience import OutOfPatience, Patience
 from autograder.sandbox.remote import Remote
 from autograder.sandbox.replay import Process
@@ -21,6 +21,8 @@ from autograder.tasks import Check, Failed
 Progress = Callable[[str], None]
 CHECK_SECONDS = 60.0
 """What one check may compute by itself, in the grader's process."""
+CHECK_BYTES = 3 * 2**30
+"""What one check may take of memory there."""
 
 
 def grade(
@@ -86,8 +88,10 @@ def _guarded(check: Check, process: Process, patience: Patience, say: Progress) 
         process.task = check.task
         student.forget()
         try:
-            with patience.check(), np.errstate(all="ignore"):
+            with patience.check(), memory.bounded(CHECK_BYTES), np.errstate(all="ignore"):
                 return _share(check.function(student, *random, **shared))
+        except MemoryError:
+            raise Failed("Your function returned more than can be compared.") from None
         except OutOfPatience:
             raise Failed("The check did not come to an end with what your function returned.") from None
 
