@@ -46,7 +46,7 @@ class Session(Protocol):
         ...
 
     def waited(self) -> float:
-        """Seconds that its processes were kept waiting for a processor, measured now; 0 where that is not known."""
+        """Seconds that its processes were kept waiting for a processor until just now; 0 where that is not known."""
         ...
 
     def ending(self) -> str:
@@ -176,7 +176,7 @@ class Forked:
     def waited(self) -> float:
         """See `Session`."""
         if not self._closed:
-            self._watchdog.look()
+            self._watchdog.refresh()
         return self._watchdog.waited_seconds
 
     def ending(self) -> str:

@@ -10,6 +10,7 @@ from autograder.sandbox import proctree
 
 PERIOD = 0.05
 _NEAR = 0.75
+_FRESH_SECONDS = 0.02
 
 
 class Watchdog:
@@ -46,6 +47,11 @@ class Watchdog:
         self._stopped.set()
         if threading.current_thread() is not self._thread:
             self._thread.join()
+
+    def refresh(self) -> None:
+        """Measure once, unless that was done just now."""
+        if time.monotonic() - self._looked > _FRESH_SECONDS:
+            self.look()
 
     def look(self) -> None:
         """Measure once, and end what is too much."""
