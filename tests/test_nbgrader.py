@@ -104,6 +104,14 @@ def test_nothing_of_a_student_runs_in_the_formgrader():
     assert "<em>words</em>" in page and "<code>x &lt; y</code>" in page
 
 
+def test_a_long_text_is_cut_and_its_blanks_are_few():
+    from autograder.nbgrading.harmless import markdown
+
+    page = markdown("a" + " " * 500_000 + "b\n\n" + "word " * 50_000)
+    assert "left out here" in page
+    assert len(page) < 30_000
+
+
 @pytest.mark.parametrize("name", ["http://a.org", "https://a.org/b?c=d", "mailto:a@b.org"])
 def test_links_to_the_web_stay(name):
     from autograder.nbgrading.harmless import markdown
