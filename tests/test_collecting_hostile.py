@@ -1,9 +1,11 @@
 """Archives and folders made to hurt: each bad file is a sentence, and every honest one beside it is taken in."""
 
+import contextlib
 import io
 import os
 import stat
 import struct
+import time
 import zipfile
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from test_collecting import CLASS, LABS, PRUNING, collect, fill, notebook, pack, packed, who
 
 from autograder import collecting
-from autograder.collecting import archives, files
+from autograder.collecting import archives, files, which, whose
 from autograder.collecting.standing import Standing
 from efflab.errors import EfflabError
 
@@ -315,3 +317,21 @@ def test_any_damage_of_a_zip(tmp_path_factory, data):
 def test_any_names(parts):
     (found,) = Standing(LABS, CLASS).claims((*parts, "pruning.ipynb"))
     assert isinstance(found.own, str)
+
+
+@pytest.mark.parametrize(
+    "head", ["", "a_", "1_1_", "anon_", "01-", "a+b+", "x_attempt_", "assignment_", "x (1) "]
+)
+@pytest.mark.parametrize(
+    "part", ["a", "1", "_", "1_", "-", ".", " ", "(", "+", "pruning", "LATE_", '"grade_id"']
+)
+def test_no_name_is_searched_for_long(head, part):
+    # A zip's names have at most 500 characters; these have twenty times as many.
+    name = head + part * (10_000 // len(part)) + "\0"
+    start = time.process_time()
+    whose.platform(name, folder=True)
+    whose.platform(name, folder=False)
+    whose.plain((name, name, name), LABS)
+    with contextlib.suppress(EfflabError):
+        which.which((name, name), name.encode(), LABS, None)
+    assert time.process_time() - start < 10

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -262,3 +263,31 @@ def test_cells_with_thousands_of_made_up_ids_are_told_a_few_times():
     result = rebuild.rebuild(notebook_of(*cells), RELEASED)
     assert 0 < kinds(result).count("forged-cell") <= 20
     assert len(result.notes) < 200
+
+
+GIVEN = next(cell for cell in RELEASED.cells if "setup" in nb.tags(cell))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from " + "a" * 490_000 + "(",
+        "import " + "." * 490_000 + "\\",
+        "from" + " " * 490_000 + "(",
+        "(" * 490_000,
+    ],
+    ids=["letters", "dots", "spaces", "parentheses"],
+)
+def test_a_line_made_to_be_searched_forever_is_read_at_once(text):
+    cells = [CELL | {"id": GIVEN.id, "source": f"{text}\nimport fractions\n{number}"} for number in range(5)]
+    start = time.process_time()
+    rebuilt = rebuild.rebuild(notebook_of(*cells), RELEASED)
+    # What grows with the square of the line takes minutes for each of them.
+    assert time.process_time() - start < 10
+    assert any(cell.source == "import fractions" for cell in rebuilt.notebook.cells)
+
+
+def test_more_text_than_a_class_can_wait_for_is_refused():
+    words = unreadable(notebook_of(*[CELL | {"source": "x" * 490_000}] * 11))
+    assert "5390000 characters" in words
+    rebuild.rebuild(notebook_of(*[CELL | {"source": "x" * 490_000}] * 10), RELEASED)

@@ -7,12 +7,13 @@ import textwrap
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from autograder import mutating, tasks
 from autograder import notebook as nb
 from autograder.job import Flag, Outcome
-from autograder.report import overview, page, references, similarity, statistics
+from autograder.report import overview, page, references, similarity, statistics, trees
 from autograder.report.similarity import SMALLEST, THRESHOLD, Pair, Piece
 from autograder.report.trees import features
 
@@ -229,3 +230,43 @@ def test_flags_and_unreadable_files_are_in_the_overview(tmp_path):
     assert (found.submissions, found.unreadable) == (2, ("eve",))
     assert found.flags == (("ada", "pruning-1", "It is odd."),)
     assert (found.alike, found.copied) == ((), ())
+
+
+def test_a_number_of_thousands_of_digits_ends_no_report():
+    assert features(f"x = 0x{'f' * 4000} + y * z + 3")
+    assert features(f"x = {'9' * 5000}") == frozenset()  # which Python does not read
+
+
+def test_a_piece_has_no_more_features_than_a_report_can_hold():
+    data = "x = [" + ", ".join(map(str, range(60_000))) + "]"
+    assert len(features(data)) == trees.MOST
+    assert features("x = 1 + 2 + y\n" * 50_000) == frozenset()  # too long to be parsed
+    code = {("eve", task): data.replace("x", task) for task in ("one", "two")}
+    assert max(len(piece.features) for piece in overview._pieces(code)) <= trees.MOST
+
+
+def test_a_piece_that_breaks_the_parser_is_left_out_alone(monkeypatch):
+    def broken(text):
+        if "boom" in text:
+            raise SystemError("the parser gave up")
+        return features(text)
+
+    monkeypatch.setattr(overview, "features", broken)
+    found = {
+        piece.owner: piece.features for piece in overview._pieces({("eve", "t"): "boom", ("ada", "t"): CODE})
+    }
+    assert found == {"eve": frozenset(), "ada": features(CODE)}
+
+
+def test_shares_are_the_same_in_blocks_of_any_size(monkeypatch):
+    sets = {"a": range(40), "b": range(10, 50), "c": range(30, 45), "d": range(100, 140)}
+    pieces = [Piece(name, "t", frozenset((str(one),) for one in ones)) for name, ones in sets.items()]
+    expected = [
+        [len(one.features & two.features) / min(len(one.features), len(two.features)) for two in pieces]
+        for one in pieces
+    ]
+    for block in (3, 7, 4096):
+        monkeypatch.setattr(similarity, "BLOCK", block)
+        assert similarity._table(pieces, list(pieces)) == pytest.approx(np.array(expected))
+        assert (similarity._table(pieces, pieces) >= THRESHOLD)[0, 1]
+        assert similarity._table(pieces[:2], pieces[2:]) == pytest.approx(np.array(expected)[:2, 2:])

@@ -17,6 +17,7 @@ from efflab.errors import EfflabError
 MAX_BYTES = 20 * 2**20
 MAX_CELLS = 5000
 MAX_SOURCE = 500_000  # characters of one cell; a long solution has 5000
+MAX_TEXT = 5_000_000  # characters of all cells: what follows takes about a second at most, without a deadline
 MAX_CONTAINERS = 1_000_000  # JSON lists and objects; each costs the reader some hundred bytes
 _MAX_NAME = 200
 _COURSE_TAGS = ("setup", "given", "measure", "paper-scale", "hints", "predict", "check")
@@ -98,6 +99,9 @@ def read(raw: bytes) -> Read:
             f"{_count(long, 'cell')} with more than {MAX_SOURCE} characters was left out; "
             "put data into a file or make it by code."
         )
+    text = sum(len(cell.source) for cell in kept)
+    if text > MAX_TEXT:
+        raise Unreadable(f"the notebook's cells hold {text} characters; at most {MAX_TEXT} are read")
     return Read(kept, tuple(notes))
 
 

@@ -1,11 +1,10 @@
 """The report of a lab: what is put together, and its short form for the terminal."""
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import typer
 
 from autograder import engine, rebuild
 from autograder import notebook as nb
@@ -15,7 +14,10 @@ from autograder.job import Outcome
 from autograder.report import references, similarity, statistics
 from autograder.report.similarity import Pair, Piece
 from autograder.report.statistics import TaskStatistics
-from autograder.report.trees import features
+from autograder.report.trees import MOST, Feature, features
+
+PARTS = 1000
+"""Parts of a task's code that are looked at one by one where it cannot be parsed as a whole."""
 
 
 @dataclass(frozen=True)
@@ -104,16 +106,32 @@ def _code(found: Sequence[batch.Submission]) -> tuple[dict[tuple[str, str], str]
 
 def _pieces(code: dict[tuple[str, str], str]) -> list[Piece]:
     """A piece a task, and one of everything, since code can be moved from task to task."""
-    pieces = [Piece(student, task, _cell_features(text)) for (student, task), text in code.items() if task]
-    whole: dict[str, frozenset[tuple[str, ...]]] = {}
-    for (student, _), text in code.items():
-        whole[student] = whole.get(student, frozenset()) | _cell_features(text)
+    by_task = {key: _safely(text) for key, text in code.items()}
+    pieces = [Piece(student, task, found) for (student, task), found in by_task.items() if task]
+    whole: dict[str, frozenset[Feature]] = {}
+    for (student, _), found in by_task.items():
+        whole[student] = _most(itertools.chain(whole.get(student, ()), found))
     return pieces + [Piece(student, "", found) for student, found in whole.items()]
 
 
-def _cell_features(text: str) -> frozenset[tuple[str, ...]]:
+def _most(found: Iterable[Feature]) -> frozenset[Feature]:
+    return frozenset(itertools.islice(found, MOST))
+
+
+def _safely(text: str) -> frozenset[Feature]:
+    try:
+        return _cell_features(text)
+    except Exception:  # noqa: BLE001 - one submission never stops the report
+        return frozenset()
+
+
+def _cell_features(text: str) -> frozenset[Feature]:
     """The features of joined cells; if one of them cannot be parsed, of the others."""
-    return features(text) or frozenset[tuple[str, ...]]().union(*map(features, text.split("\n\n\n")))
+    if found := features(text):
+        return found
+    parts = filter(str.strip, text.split("\n\n\n"))
+    runs = (run for part in itertools.islice(parts, PARTS) for run in features(part))
+    return _most(runs)
 
 
 def _outcomes(course: Course, name: str) -> dict[str, Outcome]:
@@ -121,7 +139,7 @@ def _outcomes(course: Course, name: str) -> dict[str, Outcome]:
     for path in sorted((course.outcomes / name).glob("*.json")):
         try:
             found[path.stem] = Outcome.from_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # damaged: grading writes it again
     return found
 
@@ -130,7 +148,7 @@ def show(one: Overview) -> None:
     """The report on the terminal."""
     from autograder.cli import show as shown  # noqa: PLC0415 - the command's own tables
 
-    typer.echo(f"{one.lab}: {one.submissions} submissions, {one.graded} graded")
+    shown.say(f"{one.lab}: {one.submissions} submissions, {one.graded} graded")
     rows = [
         (
             task.task,
@@ -147,10 +165,10 @@ def show(one: Overview) -> None:
     if pairs:
         shown.table(("student", "alike to", "most", "tasks"), pairs[: shown.LINES], title="alike")
     if len(pairs) > shown.LINES:
-        typer.echo(f"and {len(pairs) - shown.LINES} more pairs (-o report.html shows the groups)")
+        shown.say(f"and {len(pairs) - shown.LINES} more pairs (-o report.html shows the groups)")
     if one.flags:
         shown.table(("student", "task", "flagged"), one.flags[: shown.LINES])
-    typer.echo("Nothing here changed a score.")
+    shown.say("Nothing here changed a score.")
 
 
 def _joined(pairs: Sequence[Pair]) -> list[tuple[str, str, str, str]]:

@@ -24,6 +24,9 @@ SMALLEST = 12
 COMMON_SHARE, COMMON_COUNT = 0.3, 10
 """What more than this part of the class, and more than this many students, write is nobody's own."""
 
+BLOCK = 4096
+"""Features that are compared at once."""
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -137,21 +140,38 @@ def _without(pieces: Sequence[Piece], features: frozenset[Feature]) -> list[Piec
 
 
 def _table(rows: Sequence[Piece], columns: Sequence[Piece]) -> np.ndarray:
-    """The share of each row's piece with each column's."""
-    known: dict[Feature, int] = {}
-    for piece in (*rows, *columns):
-        for feature in piece.features:
-            known.setdefault(feature, len(known))
-    first, second = _matrix(rows, known), _matrix(columns, known)
-    smaller = np.minimum(first.sum(axis=1)[:, None], second.sum(axis=1)[None, :])
-    share: np.ndarray = (first @ second.T) / np.maximum(smaller, 1.0)
+    """The share of each row's piece with each column's, a block of features after the other to bound the memory."""
+    pieces = rows if rows is columns else (*rows, *columns)
+    counts = Counter(feature for piece in pieces for feature in piece.features)
+    shared = (feature for feature, count in counts.items() if count > 1)
+    known = {feature: place for place, feature in enumerate(shared)}
+    first, second = _numbers(rows, known), _numbers(columns, known)
+    common = np.zeros((len(rows), len(columns)), np.float32)
+    for start in range(0, len(known), BLOCK):
+        common += _matrix(first, start) @ _matrix(second, start).T
+    smaller = np.minimum(_sizes(rows)[:, None], _sizes(columns)[None, :])
+    share: np.ndarray = common / np.maximum(smaller, 1.0)
     return share
 
 
-def _matrix(pieces: Sequence[Piece], known: Mapping[Feature, int]) -> np.ndarray:
-    matrix = np.zeros((len(pieces), len(known)), np.float32)
-    for row, piece in enumerate(pieces):
-        matrix[row, [known[feature] for feature in piece.features]] = 1.0
+def _sizes(pieces: Sequence[Piece]) -> np.ndarray:
+    return np.array([len(piece.features) for piece in pieces], np.float32)
+
+
+def _numbers(pieces: Sequence[Piece], known: Mapping[Feature, int]) -> list[np.ndarray]:
+    """The columns of each piece's features, in order."""
+    return [
+        np.array(sorted(known[feature] for feature in piece.features if feature in known), np.int64)
+        for piece in pieces
+    ]
+
+
+def _matrix(numbers: Sequence[np.ndarray], start: int) -> np.ndarray:
+    """One line for each piece, the columns from ``start`` on."""
+    matrix = np.zeros((len(numbers), BLOCK), np.float32)
+    for row, own in enumerate(numbers):
+        first, end = np.searchsorted(own, (start, start + BLOCK))
+        matrix[row, own[first:end] - start] = 1.0
     return matrix
 
 

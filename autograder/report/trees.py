@@ -8,11 +8,16 @@ such words within a statement; a short statement is one feature as a whole.
 
 import ast
 import builtins
+import itertools
 import textwrap
 from collections.abc import Iterator
 
 RUN = 5
 """Words of a feature."""
+MOST = 20_000
+"""Features of a piece; a lab's solution has hundreds, and what comes after so many is left out."""
+LONGEST = 500_000
+"""Characters of a piece; the tree of a longer one takes more memory than it is worth."""
 SHORTEST = 3
 """Statements of fewer words (`return x`, `x = y`) are everybody's, and say nothing."""
 _KEPT = frozenset(dir(builtins)) | {
@@ -32,20 +37,18 @@ Feature = tuple[str, ...]
 
 
 def features(source: str) -> frozenset[Feature]:
-    """The features of a piece of Python; what cannot be parsed has none.
+    """The features of a piece of Python; what cannot be parsed, or is huge, has none.
 
     Args:
         source: a cell, a function, a module.
     """
-    try:
-        tree = ast.parse(textwrap.dedent(source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    if len(source) > LONGEST:
         return frozenset()
     try:
-        return frozenset(
-            run for statement in _statements(tree.body) for run in _runs(list(_words(statement)))
-        )
-    except RecursionError:
+        tree = ast.parse(textwrap.dedent(source))
+        found = (run for statement in _statements(tree.body) for run in _runs(_words(statement)))
+        return frozenset(itertools.islice(found, MOST))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return frozenset()
 
 
@@ -63,11 +66,14 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _statements(case.body)
 
 
-def _runs(words: list[str]) -> Iterator[Feature]:
-    if SHORTEST <= len(words) < RUN:
-        yield tuple(words)
-    for start in range(len(words) - RUN + 1):
-        yield tuple(words[start : start + RUN])
+def _runs(words: Iterator[str]) -> Iterator[Feature]:
+    """Every run; the words of a long statement are never all in memory."""
+    run = tuple(itertools.islice(words, RUN))
+    if len(run) >= SHORTEST:
+        yield run
+    for word in words:
+        run = (*run[1:], word)
+        yield run
 
 
 def _words(node: ast.AST) -> Iterator[str]:
@@ -96,5 +102,10 @@ def _word(node: ast.AST) -> str:
     if isinstance(node, ast.keyword):
         return f"{node.arg}="
     if isinstance(node, ast.Constant):
-        return "text" if isinstance(node.value, (str, bytes)) else repr(node.value)
+        return "text" if isinstance(node.value, (str, bytes)) else _number(node.value)
     return type(node).__name__
+
+
+def _number(value: object) -> str:
+    # A number of thousands of digits cannot be written down, and says no more than that it is long.
+    return "long" if isinstance(value, int) and value.bit_length() > 256 else repr(value)
