@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import hashlib
 import shutil
 import sqlite3
 import stat
@@ -12,13 +13,14 @@ from gradebook_fakes import LAB, WHEN, entry, notebook, outcome
 
 from autograder import notebook as nb
 from autograder.build import ROOT
-from autograder.gradebook import Course, labs, open_book
+from autograder.gradebook import Course, config, labs, open_book
 from autograder.gradebook.table import reading
 from autograder.job import Flag, Outcome
 from efflab.errors import EfflabError
 
 LAB_SOURCES = nb.find(ROOT)
 ANSWER = "pruning-1-explain"
+PRESENT = "17b13c17562c29e6d29f93d4cd0b1cf02fe6a14f567fa4175e97ab34c1507118"
 
 
 @pytest.fixture(scope="module")
@@ -470,3 +472,51 @@ def test_no_rubric_or_answer_is_released(book, course, monkeypatch):
     assert not stray.exists()
     for text in labs.find(LAB).rubrics.values():
         assert text not in "".join(cell.source for cell in notebook().cells)
+
+
+OLDEST_SETTING = "c.HTMLExporter.sanitize_html = True"
+
+
+def test_settings_of_an_earlier_release_are_renewed_unless_their_owner_changed_them(tmp_path, monkeypatch):
+    course = Course.create(tmp_path / "course")
+    earlier = config.text().replace(OLDEST_SETTING, "# c.HTMLExporter")
+    monkeypatch.setattr(config, "EARLIER", {hashlib.sha256(earlier.encode()).hexdigest()})
+    for make in (Course.open, Course.create):
+        for written in (earlier, earlier.replace("\n", "\r\n")):
+            course.config.write_bytes(written.encode())
+            make(course.root)
+            assert course.config.read_text() == config.text()
+        course.config.write_text(earlier + "c.Mine.own = 1\n")
+        make(course.root)
+        assert course.config.read_text().endswith("c.Mine.own = 1\n")
+
+
+def test_the_first_settings_that_were_written_are_known():
+    # What the first release of the autograder wrote, by its hash; the present text is none of the earlier ones.
+    assert len(config.EARLIER) >= 4
+    assert not config.outdated(config.text().encode())
+    assert hashlib.sha256(config.text().encode()).hexdigest() == PRESENT, (
+        "add the old hash to config.EARLIER, the new one here"
+    )
+
+
+def test_only_notebooks_are_laid_where_the_formgrader_serves_them(course, tmp_path):
+    from nbgrader.utils import ignore_patterns
+    from traitlets.config.loader import PyFileConfigLoader
+
+    settings = PyFileConfigLoader(course.config.name, path=str(course.root)).load_config().CourseDirectory
+    names = [
+        "pruning.ipynb",
+        "timestamp.txt",
+        "EVIL.HTML",
+        "a.xht",
+        "b.SVG",
+        "c.shtml",
+        "d.Js",
+        "secret",
+        ".x.ipynb",
+    ]
+    for name in names:
+        (tmp_path / name).touch()
+    ignored = ignore_patterns(settings.ignore, settings.include)(str(tmp_path), names)
+    assert set(names) - set(ignored) == {"pruning.ipynb", "timestamp.txt"}

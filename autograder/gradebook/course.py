@@ -66,6 +66,7 @@ class Course:
         for file, content in templates.items():
             if not file.exists():
                 write_atomic(file, content)
+        course._renew_config()
         course.secret_key()
         return course
 
@@ -79,7 +80,14 @@ class Course:
         course = cls(Path(path).expanduser().resolve())
         if not course.config.is_file():
             raise EfflabError(f"there is no course in {course.root}: it has no {course.config.name}")
+        course._renew_config()
         return course
+
+    def _renew_config(self) -> None:
+        """Bring settings of an earlier release up to date; those that their owner changed stay, as does a folder for reading."""
+        with contextlib.suppress(OSError):
+            if config.outdated(self.config.read_bytes()):
+                write_atomic(self.config, config.text())
 
     @property
     def gradebook(self) -> Path:
