@@ -1,6 +1,8 @@
 """The ``autograder`` command: quick help, errors as sentences, and a class from its folder to the gradebook."""
 
 import copy
+import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -286,3 +288,57 @@ def made(course):
 
     Course.create(course[1])
     return course
+
+
+HOSTILE = "[bold]x[/] \x1b]0;title\x07\x1b[2J\x9b31m\u202egpj\r\n[link=https://evil]y"
+
+
+def harmless(text):
+    return all(sign.isprintable() or sign == "\n" for sign in text)
+
+
+def test_nothing_of_a_student_acts_on_the_terminal(handed_in, tmp_path, monkeypatch):
+    whole = grader(1.0)
+
+    def hostile(job, checks, sandbox, *, progress=None):
+        found = whole(job, checks, sandbox)
+        return dataclasses.replace(found, flags=(Flag("odd", HOSTILE),), notes=(HOSTILE,))
+
+    monkeypatch.setattr(sys.modules["autograder.sandbox.runner"], "grade", hostile)
+    (handed_in / "\x1b[2J\u202e[red]evil.zip").write_bytes(b"no zip")
+    (handed_in / "eve" / LAB / "pruning.ipynb").write_text('{"nbformat": "[red]\x9b31m\u202e"}')
+    course = ("--course", tmp_path / "course")
+    plain = run("grade", handed_in, *course, "--workers", "1", status=1)
+    assert "[bold]x[/]" in plain.stdout and "[red]" in plain.stdout
+    listed = run("grade", handed_in, *course, "--workers", "1", "--json", status=1)
+    assert any(HOSTILE in line["why"] for line in json.loads(listed.stdout)["attention"])
+    report = run("report", *course)
+    assert "[bold]x[/]" in report.stdout
+    regraded = run("regrade", *course, "--workers", "1", "--force", "--dry-run", status=1)
+    for shown in (plain.stdout, listed.stdout, report.stdout, report.stderr, regraded.stdout):
+        assert harmless(shown)
+    wrong = run("grade", tmp_path / "a\x1b[2J\u202eb", *course, status=1)
+    assert harmless(wrong.output) and wrong.stderr.count("\n") <= 2
+
+
+def test_exported_names_are_no_formulas(handed_in, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["autograder.sandbox.runner"], "grade", grader(1.0))
+    shutil.rmtree(handed_in / "eve")
+    names = {"ada": "=HYPERLINK(1)", "bob": '@a"b,c\n=d'}
+    with (tmp_path / "class.csv").open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(("id", "first_name", "last_name", "canvas_id", "section"))
+        table.writerows(
+            (one, name, name, f"=1+{len(one) + ord(one[0])}", "+2") for one, name in names.items()
+        )
+    course = ("--course", tmp_path / "course")
+    run("grade", handed_in, *course, "--workers", "1", "--roster", tmp_path / "class.csv")
+    for form in ("csv", "canvas"):
+        run("export", "--format", form, "-o", tmp_path / form, *course)
+        with (tmp_path / form).open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.reader(stream))
+        cells = [cell for row in rows for cell in row]
+        assert len({len(row) for row in rows}) == 1
+        assert not [cell for cell in cells if cell.strip().startswith(("=", "+", "-", "@"))]
+        assert not [cell for cell in cells if "\n" in cell or "\r" in cell]
+        assert any("HYPERLINK" in cell for cell in cells)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from autograder.cli import books, doctor, grade, regrade, release, report
+from autograder.cli import books, doctor, grade, regrade, release, report, show
 from efflab.cli.app import sentence
 from efflab.errors import EfflabError
 
@@ -31,7 +31,7 @@ class _Commands(TyperGroup):
         except (EfflabError, OSError, MemoryError, ValueError) as error:
             if ctx.params.get("debug") or not _users(error):
                 raise
-            typer.echo(f"autograder: {sentence(error)}", err=True)
+            show.note(f"autograder: {sentence(error)}")
             raise typer.Exit(1) from None
 
 

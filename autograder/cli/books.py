@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autograder.cli import options, show
-from efflab.cli.output import note
 from efflab.errors import EfflabError
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def feedback(
             except (EfflabError, LeakError) as error:  # one page never stops the others
                 problems.append((name, one.name, " ".join(str(error).split())))
             step()
-    typer.echo(f"{len(graded) - len(problems)} pages in {opened.feedback}")
+    show.say(f"{len(graded) - len(problems)} pages in {opened.feedback}")
     if problems:
         show.table(("student", "lab", "no page was written"), problems)
         raise typer.Exit(1)
@@ -87,10 +86,10 @@ def export(
     }
     roster = batch.People(opened).roster
     written = exports.write(form.value, rows, output, roster=roster, outcomes=outcomes)
-    typer.echo(f"{len(rows)} rows in {written}")
+    show.say(f"{len(rows)} rows in {written}")
     waiting = sum(row.needs_manual for row in rows)
     if waiting:
-        note(f"{waiting} of them wait for a person (`autograder serve`); their totals are not final.")
+        show.note(f"{waiting} of them wait for a person (`autograder serve`); their totals are not final.")
 
 
 def _outcome(course: "Course", lab: "nb.Lab", student: str) -> "Outcome | None":
@@ -124,13 +123,11 @@ def forget(
 
     opened = options.open_course(course)
     if not yes and not typer.confirm(f"Delete all work and marks of {student} from {opened.root}?"):
-        note("Nothing was deleted.")
+        show.note("Nothing was deleted.")
         raise typer.Exit(1)
     done = gradebook.forget(opened, student)
-    typer.echo(
-        f"{len(done.removed)} files, folders and databases held something of {student}; it is deleted."
-    )
+    show.say(f"{len(done.removed)} files, folders and databases held something of {student}; it is deleted.")
     if done.remains:
-        typer.echo("These are yours and stay; look whether they name the student:")
+        show.say("These are yours and stay; look whether they name the student:")
     for path in done.remains:
-        typer.echo(f"  {path}")
+        show.say(f"  {path}")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import typer
 
-from autograder.cli import options
+from autograder.cli import options, show
 from efflab.errors import EfflabError
 
 _NEEDED = ("nbgrader", "jupytext", "msgpack", "distributed")
@@ -15,7 +15,7 @@ def doctor() -> None:
     """Say whether this machine can grade, and what is missing."""
     problems = 0
     for name, found, remedy in _findings():
-        typer.echo(
+        show.say(
             f"{'ok     ' if not remedy else 'problem'}  {name}: {found}{'; ' + remedy if remedy else ''}"
         )
         problems += bool(remedy)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autograder.cli import options, show
-from efflab.cli.output import Json, note, print_json
+from efflab.cli.output import Json
 from efflab.errors import EfflabError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def grade(
         _write(book, found, people, settings, tally)
         tally.waiting = _waiting(opened, found)
     if as_json:
-        print_json(tally.as_json())
+        show.print_json(tally.as_json())
     else:
         show.summary(tally)
     if tally.failed:
@@ -125,7 +125,7 @@ def _write(
     secret = book.course.secret_key()
     works = read(found, secret)
     with show.bar("grading", len(works)) as step:
-        for work, outcome in batch.graded(works, Cache(book.course.cache), settings, note):
+        for work, outcome in batch.graded(works, Cache(book.course.cache), settings, show.note):
             entry = batch.entry(work, outcome, people)
             late = bool(entry.due and entry.timestamp and entry.timestamp > entry.due)
             tally.add(_written(book, work, entry), outcome, late=late)

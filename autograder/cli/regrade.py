@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autograder.cli import options, show
-from efflab.cli.output import Json, note, print_json
+from efflab.cli.output import Json
 from efflab.errors import EfflabError
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def regrade(
         if moved and not dry_run and (yes or typer.confirm(f"Write these {len(moved)}?")):
             for entry in moved:
                 book.write(entry)
-            note(f"{len(moved)} written; the gradebook as it was is in {opened.backups}")
+            show.note(f"{len(moved)} written; the gradebook as it was is in {opened.backups}")
         elif moved:
-            note("Nothing was written.")
+            show.note("Nothing was written.")
     if any(change.kind == "failed" for _, change in pairs):
         raise typer.Exit(1)
 
@@ -66,7 +66,7 @@ def _compare(book: "Book", found: Sequence[Any], people: Any, settings: Any) -> 
     works = read(found, secret)
     pairs = []
     with show.bar("grading", len(works)) as step:
-        for work, outcome in batch.graded(works, Cache(book.course.cache), settings, note):
+        for work, outcome in batch.graded(works, Cache(book.course.cache), settings, show.note):
             entry = batch.entry(work, outcome, people)
             pairs.append((entry, book.compare(entry)))
             step()
@@ -85,11 +85,11 @@ def _show(changes: "Sequence[Change]", *, as_json: bool) -> None:
     same = sum(change.kind == "same" for change in changes)
     if as_json:
         lines = [dict(zip(columns, row, strict=True)) for row in rows]
-        print_json({"submissions": len(changes), "unchanged": same, "changes": lines})
+        show.print_json({"submissions": len(changes), "unchanged": same, "changes": lines})
         return
     if rows:
         show.table(columns, rows)
-    typer.echo(f"{len(changes)} graded again, {same} unchanged.")
+    show.say(f"{len(changes)} graded again, {same} unchanged.")
 
 
 def _points(value: float | None) -> str:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from autograder.cli import options
-from efflab.cli.output import Json, print_json
+from autograder.cli import options, show
+from efflab.cli.output import Json
 from efflab.errors import EfflabError
 
 
@@ -49,10 +49,10 @@ def release(
     if branch is not None:
         results["commit"] = branches.commit(options.ROOT, branch, files)
     if as_json:
-        print_json(results)
+        show.print_json(results)
         return
-    typer.echo(f"{len(options.labs(None))} labs are in the gradebook of {opened.root}.")
-    typer.echo(f"The students' bundle has {len(files)} files; no solution, check or mutant was found in it.")
+    show.say(f"{len(options.labs(None))} labs are in the gradebook of {opened.root}.")
+    show.say(f"The students' bundle has {len(files)} files; no solution, check or mutant was found in it.")
     for kind in ("folder", "zip", "commit"):
         if kind in results:
-            typer.echo(f"{kind}: {results[kind]}")
+            show.say(f"{kind}: {results[kind]}")

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from autograder.cli import options
-from efflab.cli.output import Json, print_json
+from autograder.cli import options, show
+from efflab.cli.output import Json
 from efflab.errors import EfflabError
 
 
@@ -26,9 +26,9 @@ def report(
     if not found:
         raise EfflabError(f"nothing is submitted yet in {opened.root}")
     if output is not None:
-        typer.echo(f"The report is in {page.write(found, output)}", err=as_json)
+        show.say(f"The report is in {page.write(found, output)}", err=as_json)
     if as_json:
-        print_json([one.as_json() for one in found])
+        show.print_json([one.as_json() for one in found])
     elif output is None:
         for one in found:
             overview.show(one)

@@ -1,6 +1,7 @@
 """What a run shows: a bar while it runs, a table at its end, and what needs a person."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -110,8 +111,26 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = ""
 
 
 def plain(text: str) -> str:
-    """Text of others without what would move the cursor or colour the terminal."""
+    """Text of others without what would move the cursor, colour the terminal or turn the direction of writing."""
     return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line that may hold text of others; whatever it holds, it is shown as one line of text."""
+    typer.echo(plain(text), err=err)
+
+
+def note(text: str) -> None:
+    """Tell the person something beside the answer, on stderr."""
+    say(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; what a terminal would act on is written as JSON's own escapes."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    typer.echo(
+        "".join(sign if sign == "\n" or sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
+    )
 
 
 def summary(tally: Tally) -> None:
