@@ -211,7 +211,9 @@ def few_weights(student: Student, rng: Rng, shared: Rng) -> float:
     found = {}
     for name, value in state.items():
         expect.true(name in got, f"The answer has no entry {name}.")
-        values = expect.shape(got[name], value.shape, name).astype(np.float32)
+        values = expect.shape(got[name], value.shape, name)
+        expect.true(values.dtype.kind in "biuf", f"{name} should hold real numbers.")
+        values = values.astype(np.float32)
         expect.true(np.isfinite(values).all(), f"{name} should hold finite numbers.")
         found[name] = torch.from_numpy(values)
     network = models.passport()
