@@ -48,11 +48,12 @@ class Limits:
             the same task has taken longer.
         submission_seconds: wall time of everything, replacements of a lost process included.
         cpu_seconds: processor time of the whole tree of processes.
-        memory_bytes: resident memory of the whole tree, scratch folder included.
+        memory_bytes: resident memory of the whole tree, scratch folder and what many sockets may hold included.
         processes: processes and threads of the tree.
         open_files: of one process.
         file_bytes: size of one file, and of the scratch folder.
-        output_bytes: what one cell may print or show; the rest is dropped.
+        output_bytes: what one cell may print or show; the rest is dropped. All cells together have a bound of their own
+            (`autograder.sandbox.outputs.Room`).
     """
 
     cell_seconds: float = 30.0
@@ -60,8 +61,8 @@ class Limits:
     submission_seconds: float = 240.0
     cpu_seconds: float = 240.0
     memory_bytes: int = 4 * 2**30
-    processes: int = 64
-    open_files: int = 256
+    processes: int = 32
+    open_files: int = 128
     file_bytes: int = 256 * 2**20
     output_bytes: int = 200_000
 

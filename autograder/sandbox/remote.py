@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from autograder.sandbox.outputs import plain
 from autograder.sandbox.patience import Patience
 from autograder.sandbox.replay import Lost, Process
 from autograder.tasks import Failed, StudentError
@@ -110,7 +111,7 @@ class Remote:
 def _verdict(what: str, reply: tuple[Any, ...]) -> Exception:
     match reply:
         case ("refused", str(sentence)):
-            return StudentError(sentence[:2000])
+            return StudentError(plain(sentence)[:2000])
         case ("wire", str(sentence)):
-            return WireError(sentence[:2000])
+            return WireError(plain(sentence)[:2000])
     return StudentError(f"{what} gave no reply that can be read.")

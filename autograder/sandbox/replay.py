@@ -54,6 +54,7 @@ class Process:
         self._end: Deadline | None = None
         self._cpu, self._waited_before = 0.0, 0.0
         self._slow: set[str] = set()
+        self._room = outputs.Room()
         self.generation = 0
         self.flags: list[Flag] = []
         self.peak_bytes = 0
@@ -72,7 +73,12 @@ class Process:
         except Lost as lost:
             return CellOutcome(cell.id, lost.status, time.monotonic() - start, f"This cell {lost.reason}.")  # type: ignore[arg-type]
         self._good.append(cell)
-        return replace(outcome, seconds=time.monotonic() - start)
+        return replace(
+            outcome,
+            seconds=time.monotonic() - start,
+            message=self._room.message(outcome.message),
+            outputs=self._room.keep(outcome.outputs),
+        )
 
     def ask(self, kind: str, *parts: Any, answer: Answer | None = None) -> tuple[Any, ...]:
         """Ask the notebook's process something for a check.
@@ -117,7 +123,7 @@ class Process:
                     kept = outputs.clean(decode(shown), size)
                 except WireError:
                     kept = ()
-                return CellOutcome(cell.id, status, 0.0, sentence[:2000], kept)
+                return CellOutcome(cell.id, status, 0.0, sentence, kept)
         raise self._lose(Broken("a reply of an unknown kind"), seconds)
 
     def _ask(self, kind: str, *parts: Any, seconds: float, answer: Answer | None = None) -> tuple[Any, ...]:

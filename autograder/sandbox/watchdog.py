@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from autograder.job import Limits
-from autograder.sandbox import proctree
+from autograder.sandbox import proctree, sockets
 
 PERIOD = 0.05
 _NEAR = 0.75
@@ -58,9 +58,10 @@ class Watchdog:
         with self._looking:
             now = proctree.use(self._root)
             self._wait(now.delays)
-        memory = now.memory + self._stored()
+        beside = self._stored() + sockets.held(self._root)
+        memory = now.memory + beside
         if memory > _NEAR * self._limits.memory_bytes:
-            memory = proctree.proportional(now.pids) + self._stored()
+            memory = proctree.proportional(now.pids) + beside
         self.peak_bytes = max(self.peak_bytes, memory)
         self.cpu_seconds = max(self.cpu_seconds, now.cpu)
         if memory > self._limits.memory_bytes:

@@ -55,8 +55,17 @@ _DENIED = {
     "memfd_secret": (447, 447),
     "shmget": (29, 194),
     "msgget": (68, 186),
+    "semget": (64, 190),
+    "mq_open": (240, 180),
+    "vmsplice": (278, 75),
+    "inotify_init": (253, 26),
+    "inotify_init1": (294, 26),
+    "fanotify_init": (300, 262),
 }
-_CLONE, _CLONE3, _MMAP = (56, 220), (435, 435), (9, 222)
+_CLONE, _CLONE3, _MMAP, _SETSOCKOPT = (56, 220), (435, 435), (9, 222), (54, 208)
+_SOL_SOCKET = 1
+_BUFFERS = (7, 8, 32, 33)
+"""What makes a socket's buffers larger; they belong to no process's resident set."""
 _NEW_NAMESPACES = 0x7E020080
 _SHARED_ANONYMOUS = 0x21
 """Memory of this kind stays when a process gives its pages back, and then belongs to no resident set either."""
@@ -85,6 +94,7 @@ def program() -> bytes | None:
     steps += [
         (_EQUAL, _CLONE3[column], "unknown"),
         (_EQUAL, _MMAP[column], "mmap"),
+        (_EQUAL, _SETSOCKOPT[column], "setsockopt"),
         (_EQUAL, _CLONE[column], "+1"),
         (_RETURN, _ALLOW, ""),
         (_LOAD, 16, ""),
@@ -96,6 +106,15 @@ def program() -> bytes | None:
         (_LOAD, 40, ""),
         (_AND, _SHARED_ANONYMOUS, ""),
         (_EQUAL, _SHARED_ANONYMOUS, "deny"),
+        (_RETURN, _ALLOW, ""),
+    ]
+    labels["setsockopt"] = len(steps)
+    steps += [
+        (_LOAD, 24, ""),
+        (_EQUAL, _SOL_SOCKET, "+1"),
+        (_RETURN, _ALLOW, ""),
+        (_LOAD, 32, ""),
+        *((_EQUAL, option, "deny") for option in _BUFFERS),
         (_RETURN, _ALLOW, ""),
     ]
     labels |= {"deny": len(steps), "unknown": len(steps) + 1}
