@@ -378,4 +378,9 @@ def test_every_listing_names_code_that_is_there(root) -> None:
 
 
 def test_a_cell_of_a_recorded_table_is_written_as_a_person_reads_it(numbers: ModuleType) -> None:
-    assert [numbers.plain(cell) for cell in ("as it is", 9.0, 12345, None)] == ["as it is", "9", "12,345", "–"]
+    assert [numbers.plain(cell) for cell in ("as it is", 9.0, 12345, None)] == [
+        "as it is",
+        "9",
+        "12,345",
+        "–",
+    ]
