@@ -241,3 +241,28 @@ def test_a_data_folder_is_shown_read_only(bwrap, tmp_path, mode):
             "print(json.dumps([open(folder + '/set').read(), os.access(folder, os.W_OK)]))",
         )
     assert text == "here" and not written
+
+
+def test_a_submission_stays_one_session_of_the_scheduler(sandbox):
+    before, during, after = said(
+        sandbox,
+        "read, write = os.pipe()\nbefore = os.getsid(0)\nif os.fork() == 0:\n"
+        "    os.setsid()\n    os.write(write, str(os.getsid(0)).encode())\n    os._exit(0)\n"
+        "os.wait()\nimport subprocess\n"
+        "subprocess.run(['true'], start_new_session=True, check=True)\n"
+        "print(json.dumps([before, int(os.read(read, 99)), os.getsid(0)]))",
+    )
+    assert before == during == after
+
+
+def test_an_exception_that_is_no_text_costs_no_process(sandbox):
+    from autograder.tasks import task
+
+    @task("sample-1", points=1)
+    def asks(student, rng):
+        """Asks twice."""
+        student.call("f")
+
+    outcome = grade(job("def f():\n    raise ValueError('\\ud800 x')"), (asks,), sandbox)
+    assert outcome.processes == 1
+    assert "f raised ValueError: ? x" in outcome.tasks[0].results[0].message

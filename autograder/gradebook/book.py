@@ -187,8 +187,16 @@ def open_book(course: Course) -> Iterator[Book]:
         EfflabError: another process writes to the course.
     """
     with course.lock():
+        _sweep(course)
         book = Book(course)
         try:
             yield book
         finally:
             book.close()
+
+
+def _sweep(course: Course) -> None:
+    """Remove what a writer that was killed had begun; nobody else writes into these folders now."""
+    for folder in (course.submitted, course.autograded, course.outcomes, course.cache, course.backups):
+        for file in folder.rglob(".*.part"):
+            file.unlink(missing_ok=True)

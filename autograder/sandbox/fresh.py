@@ -32,7 +32,8 @@ def fresh(job: Job, stage: Path, data: Path | None, *, root: bool) -> Forked:
         "detached": False,
         "filtered": True,
         "scratch": line.SCRATCH,
-        "limits": numbers(job.limits),
+        # As nobody, without a user namespace, the kernel would count the processes of all submissions together.
+        "limits": numbers(job.limits) | ({"processes": 0} if root else {}),
         "environment": variant(job),
     }
     settings = {

@@ -119,7 +119,8 @@ class _Nowhere(io.StringIO):
 def describe(name: str, error: BaseException) -> str:
     """One sentence on what the student's code raised."""
     try:
-        text = str(error).strip()
+        # Half a surrogate pair is no text that could be sent.
+        text = str(error).strip().encode(errors="replace").decode()
     except BaseException:  # noqa: BLE001 - a student's own __str__
         text = ""
     if isinstance(error, NotImplementedError):

@@ -63,6 +63,8 @@ _DENIED = {
     "fanotify_init": (300, 262),
 }
 _CLONE, _CLONE3, _MMAP, _SETSOCKOPT = (56, 220), (435, 435), (9, 222), (54, 208)
+_SETSID = (112, 157)
+"""Does nothing, and says that it did: the scheduler shares the machine between sessions, of which a submission is one."""
 _SOL_SOCKET = 1
 _BUFFERS = (7, 8, 32, 33)
 """What makes a socket's buffers larger; they belong to no process's resident set."""
@@ -93,6 +95,7 @@ def program() -> bytes | None:
     steps += [(_EQUAL, number, "deny") for number in numbers]
     steps += [
         (_EQUAL, _CLONE3[column], "unknown"),
+        (_EQUAL, _SETSID[column], "nothing"),
         (_EQUAL, _MMAP[column], "mmap"),
         (_EQUAL, _SETSOCKOPT[column], "setsockopt"),
         (_EQUAL, _CLONE[column], "+1"),
@@ -117,9 +120,9 @@ def program() -> bytes | None:
         *((_EQUAL, option, "deny") for option in _BUFFERS),
         (_RETURN, _ALLOW, ""),
     ]
-    labels |= {"deny": len(steps), "unknown": len(steps) + 1}
+    labels |= {"deny": len(steps), "unknown": len(steps) + 1, "nothing": len(steps) + 2}
     # Without clone3, whose flags a filter cannot see, libc goes back to clone.
-    steps += [(_RETURN, _ERROR | errno.EPERM, ""), (_RETURN, _ERROR | errno.ENOSYS, "")]
+    steps += [(_RETURN, _ERROR | number, "") for number in (errno.EPERM, errno.ENOSYS, 0)]
     code = b""
     for place, (operation, value, target) in enumerate(steps):
         jump = 1 if target == "+1" else max(0, labels[target] - place - 1) if target else 0
