@@ -77,6 +77,8 @@ reproduce:  ## a paper's experiments: TOPIC=pruning SCALE=smoke|cpu|full
 nightly:  ## what is too long for every change: slow tests, paper-scale runs
 	@$(SETUP) --extra dev
 	$(BIN)/python -m pytest -q -m slow tests
+	$(BIN)/python -m autograder.bank
+	$(BIN)/python -m autograder.bank.kills --moments 50
 	$(BIN)/efflab reproduce measuring --scale $(SCALE)
 	$(BIN)/efflab reproduce pruning --scale $(SCALE)
 
