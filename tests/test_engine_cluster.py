@@ -111,6 +111,7 @@ def test_an_existing_scheduler_grades_and_a_changed_worker_refuses(tmp_path, mon
         threads_per_worker=1,
         host="127.0.0.1",
         dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
         local_directory=str(tmp_path),
         silence_logs=50,
     ) as running:

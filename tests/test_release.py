@@ -69,7 +69,8 @@ def test_settings_name_only_what_is_there(files):
 def test_the_targets_of_the_bundle_need_nothing_else(files, tmp_path):
     text = files["Makefile"].decode()
     (tmp_path / "Makefile").write_text(text)
-    shown = subprocess.run(["make", "help"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    command = ["make", "--no-print-directory", "help"]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert [line.split()[1] for line in shown.splitlines()] == list(project.TARGETS)
     assert "autograder" not in text
     assert "tests" not in text

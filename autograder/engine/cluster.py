@@ -85,6 +85,8 @@ def local(workers: int, say: Say) -> Iterator[Any]:
                 protocol="tls" if security else "tcp",
                 security=security,
                 dashboard_address=None,
+                # Its pages of state would else be on a port that two graders on one machine would both want.
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                 worker_dashboard_address=None,
                 memory_limit=0,  # the sandbox has its own
                 local_directory=str(folder),

@@ -77,7 +77,8 @@ def command(
     if scratch_bytes:
         shared = str(scratch_bytes // 4)
         words += ["--size", shared, "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108 - the sandbox's own
-    words += ["--symlink", f"{SCRATCH[1:]}/tmp", "/tmp"]  # noqa: S108 - as above
+    if "/tmp" not in words:  # noqa: S108 - as above; there already if the interpreter lies below it
+        words += ["--symlink", f"{SCRATCH[1:]}/tmp", "/tmp"]  # noqa: S108 - as above
     words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
     return [*words, "--", sys.executable, "-s", "-P", f"{LIBRARY}/autograder/sandbox/inside/main.py"]
 
