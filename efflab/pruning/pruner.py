@@ -43,6 +43,7 @@ def prune_(model: nn.Module, config: Configs, filter_fn: FilterFn | None = None)
     Raises:
         EfflabError: a model without prunable layers, an unknown pattern, a NaN weight.
 
+    >>> _ = torch.manual_seed(0)
     >>> model = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2))
     >>> prune_(model, Magnitude(0.75)).sparsity()
     0.75
