@@ -1,8 +1,8 @@
 """The ledger: what is refused, what a merge keeps, and how the files read."""
 
 import json
-import re
 import os
+import re
 import socket
 from pathlib import Path
 
