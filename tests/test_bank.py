@@ -122,16 +122,19 @@ def test_traces_see_files_links_and_processes(tmp_path):
     assert f"process {child.pid} was left" in found
 
 
-def test_orphans_come_to_the_process_that_adopts(tmp_path):
-    if not traces.adopt():
-        pytest.skip("this system has no subreaper")
-    before = traces.look()
-    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    left = [number for number in traces.look().processes if number not in before.processes]
-    assert len(left) == 1
-    os.kill(left[0], 9)
-    os.waitpid(left[0], 0)
+def test_orphans_come_to_the_process_that_adopts():
+    with traces.adopting() as able:
+        if not able:
+            pytest.skip("this system has no subreaper")
+        before = traces.look()
+        code = (
+            "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
+        left = [number for number in traces.look().processes if number not in before.processes]
+        assert len(left) == 1
+        os.kill(left[0], 9)
+        os.waitpid(left[0], 0)
 
 
 def test_a_selection_gets_what_it_must_and_leaves_nothing(bwrap):

@@ -43,24 +43,30 @@ def batches(scratch, tmp_path_factory):
         (pytest.fail if os.environ.get("EFFLAB_REQUIRE_ALL") == "1" else pytest.skip)(reason)
     course = Course.create(tmp_path_factory.mktemp("bank") / "course").root
     (course / "gradebook.db").write_bytes(b"a gradebook")
-    traces.adopt()
-    running.grade(
-        bank.submissions(CASES["01-pruning"], ["untouched"]), CASES, workers=1
-    )  # imports leave byte code
-    watched = (course, build.ROOT / "labs", build.ROOT / "solutions", build.ROOT / "autograder" / "checks")
-    before = traces.look(*watched)
-    some = orders.everything(CASES)
-    runs = {
-        "by two workers": running.grade(orders.shuffled(some, 1), CASES, workers=2),
-        "in one process": running.grade(orders.shuffled(orders.shortened(some), 2), CASES, workers=1),
-        "neighbours alone": running.grade(orders.shuffled(orders.neighbours(some), 3), CASES, workers=2),
-    }
-    time.sleep(1)  # children that were told to leave need a moment
+    with traces.adopting():
+        running.grade(
+            bank.submissions(CASES["01-pruning"], ["untouched"]), CASES, workers=1
+        )  # imports leave byte code
+        watched = (
+            course,
+            build.ROOT / "labs",
+            build.ROOT / "solutions",
+            build.ROOT / "autograder" / "checks",
+        )
+        before = traces.look(*watched)
+        some = orders.everything(CASES)
+        runs = {
+            "by two workers": running.grade(orders.shuffled(some, 1), CASES, workers=2),
+            "in one process": running.grade(orders.shuffled(orders.shortened(some), 2), CASES, workers=1),
+            "neighbours alone": running.grade(orders.shuffled(orders.neighbours(some), 3), CASES, workers=2),
+        }
+        time.sleep(1)  # children that were told to leave need a moment
+        after = traces.look(*watched)
     # pytest's own folder, and the one that importing torch makes, are nobody's leavings.
     left = [
         one.name for one in scratch.iterdir() if not one.name.startswith(("pytest-of-", "torchinductor_"))
     ]
-    return runs, traces.look(*watched).since(before), left
+    return runs, after.since(before), left
 
 
 def test_each_submission_gets_what_it_must(batches):

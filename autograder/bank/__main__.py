@@ -86,16 +86,16 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="record the figures in results/grading.json")
     options = parser.parse_args()
     cases = {lab.name: load(lab) for lab in notebook.find(build.ROOT)}
-    traces.adopt()
-    before = traces.look()
-    if options.names:
+    with traces.adopting():
+        before = traces.look()
+        if options.names:
+            some = bank.submissions(cases["01-pruning"], options.names)
+            return int(bool(running.problems(running.grade(some, cases, workers=1, progress=_say))))
         graded = running.grade(
-            bank.submissions(cases["01-pruning"], options.names), cases, workers=1, progress=_say
+            batches.shuffled(batches.everything(cases), 1), cases, workers=2, progress=_say
         )
-        return int(bool(running.problems(graded)))
-    graded = running.grade(batches.shuffled(batches.everything(cases), 1), cases, workers=2, progress=_say)
-    alone = running.grade(batches.neighbours(batches.everything(cases)), cases, workers=2)
-    found = batch_records(graded, alone, traces.look().since(before))
+        alone = running.grade(batches.neighbours(batches.everything(cases)), cases, workers=2)
+        found = batch_records(graded, alone, traces.look().since(before))
     for case in cases.values():
         found += mutant_records(case, killing.losses(case))
     for one in found:

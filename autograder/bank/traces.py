@@ -1,8 +1,10 @@
 """What a batch leaves behind on the machine: processes, files, sockets, mounts. There should be nothing."""
 
+import contextlib
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +81,7 @@ def _listed(place: Path) -> list[Path]:
 
 
 def _processes() -> dict[int, str]:
-    """Descendants of this process (orphans too, where `adopt` was called) and whatever carries the mark."""
+    """Descendants of this process (orphans too, within `adopting`) and whatever carries the mark."""
     import psutil  # type: ignore[import-untyped]  # noqa: PLC0415 - dask brings it, and only the bank's tests need it
 
     found: dict[int, str] = {}
@@ -97,12 +99,23 @@ def _processes() -> dict[int, str]:
     return found
 
 
-def adopt() -> bool:
-    """Let orphans among this process's descendants come to it, so that none is missed; whether that is possible here."""
+@contextlib.contextmanager
+def adopting() -> Iterator[bool]:
+    """Let orphans among this process's descendants come to it, so that none is missed; gives whether this system can."""
+    able = _subreaper(1)
+    try:
+        yield able
+    finally:
+        if able:
+            _subreaper(0)
+
+
+def _subreaper(on: int) -> bool:
+    """Set or end the wish to be the parent of orphans."""
     import ctypes  # noqa: PLC0415 - Linux alone has this
 
     try:
-        return bool(ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0) == 0)
+        return bool(ctypes.CDLL(None, use_errno=True).prctl(36, on, 0, 0, 0) == 0)
     except (OSError, AttributeError):
         return False
 
