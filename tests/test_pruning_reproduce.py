@@ -8,6 +8,7 @@ import torch
 from efflab import models, results
 from efflab.data import Split
 from efflab.pruning import reproduce, tradeoff
+from efflab.results import _kept
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def test_what_was_made_is_kept_with_its_day(monkeypatch):
     first = reproduce.kept_json("a", make)
     assert first["date"] == results.record("pruning", "a", 1.0, "%").date
     # A later call, as on another day, gives the day of the measurement.
-    monkeypatch.setattr(reproduce, "dt", None)
+    monkeypatch.setattr(_kept, "dt", None)
     assert reproduce.kept_json("a", make) == first
     assert make.times == 1
 
@@ -58,8 +59,8 @@ def test_what_is_damaged_or_has_lost_its_weights_is_made_again(damage, cache):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda patch, _: patch.setattr(results, "versions", lambda: {"torch": "another"}),
-        lambda patch, _: patch.setattr(results, "machine", lambda: "another"),
+        lambda patch, _: patch.setattr("efflab.results._record.versions", lambda: {"torch": "another"}),
+        lambda patch, _: patch.setattr("efflab.results._record.machine", lambda: "another"),
         lambda patch, folder: patch.setattr("efflab.__file__", str(folder / "efflab" / "__init__.py")),
     ],
     ids=["versions", "machine", "sources"],
@@ -68,12 +69,12 @@ def test_another_code_version_or_machine_makes_it_again(change, monkeypatch, tmp
     make = Make()
     reproduce.kept_json("a", make)
     (tmp_path / "efflab").mkdir()
-    (tmp_path / "efflab" / "__init__.py").write_text("changed = True\n")
+    (tmp_path / "efflab" / "training.py").write_text("changed = True\n")
     with monkeypatch.context() as patch:
         change(patch, tmp_path)
-        reproduce._made_by.cache_clear()
+        _kept.made_by.cache_clear()
         reproduce.kept_json("a", make)
-    reproduce._made_by.cache_clear()
+    _kept.made_by.cache_clear()
     assert make.times == 2
 
 

@@ -14,13 +14,9 @@ of what is left; ``CONV`` and ``FC`` layers are retrained together.
 """
 
 import dataclasses
-import datetime as dt
-import functools
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -29,18 +25,16 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-import efflab
 from efflab import data, measure, models, paper, results, training
 from efflab.data import ImageData, Split
-from efflab.data.store import cache_folder
 from efflab.errors import EfflabError
-from efflab.files import write_atomic
 from efflab.pruning.configs import Configs, Magnitude
 from efflab.pruning.pruner import Pruner
 from efflab.pruning.retrain import prune_and_retrain
 from efflab.pruning.schedules import Steps
 
 HELD_OUT = 5000
+ROOMS = ("data", "models", "pruning", "training")  # what an outcome depends on
 # Bars: the errors that a careful dense run of these networks reaches, and the paper's own 12x.
 DENSE_ERROR_BAR = {"lenet-300-100": 1.8, "lenet-5": 0.95}
 RATE_BAR, RATE_GOAL = 12, 16
@@ -175,47 +169,6 @@ def command(scale: str, seeds: Sequence[int]) -> str:
     return f"efflab reproduce pruning --scale {scale}{own}"
 
 
-@functools.cache
-def _made_by() -> str:
-    """What else an outcome depends on: efflab's sources, the versions and the machine, as a digest."""
-    root = Path(efflab.__file__).parent
-    digest = sha256(repr((results.versions(), results.machine())).encode())
-    for source in sorted(root.rglob("*.py")):
-        digest.update(f"\n{source.relative_to(root).as_posix()}\n".encode() + source.read_bytes())
-    return digest.hexdigest()
-
-
-def kept_json(key: Any, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """What ``make`` returned before for the same key, or what it returns now, kept in the cache folder.
-
-    Args:
-        key: everything that the outcome depends on, beside the code, the versions and the machine.
-        make: called with a path beside which it may keep checkpoints.
-
-    Returns:
-        What ``make`` returned, with the day it did as ``date``.
-    """
-    name = sha256(repr((key, _made_by())).encode()).hexdigest()[:16]
-    path = _beside(f"{name}.json")
-    kept = _read(path)
-    if kept is None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kept = make(path) | {"date": dt.datetime.now(dt.UTC).date().isoformat()}
-        write_atomic(path, json.dumps(kept))
-    return kept
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """What is kept at ``path``; None where nothing is, where it is damaged, or where its weights are gone."""
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    if not isinstance(kept, dict) or "date" not in kept:
-        return None
-    return kept if "weights" not in kept or _beside(kept["weights"]).is_file() else None
-
-
 def train_trio(recipe: Recipe, seed: int, mnist: ImageData, progress: bool) -> Trio:
     """Train the three networks of one seed, or take them from the cache."""
     long = _replace(recipe, dense_epochs=recipe.epochs)
@@ -240,8 +193,13 @@ def _dense_key(recipe: Recipe) -> Recipe:
     return _replace(recipe, config=Magnitude(0.0), rounds=(), round_epochs=0)
 
 
+def kept_json(key: Any, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """`efflab.results.kept` of this topic."""
+    return results.kept("pruning", key, make, ROOMS)
+
+
 def _beside(name: str) -> Path:
-    return cache_folder() / "reproduce" / "pruning" / name
+    return results.kept_folder("pruning") / name
 
 
 def _network(recipe: Recipe, seed: int) -> nn.Module:

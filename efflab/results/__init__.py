@@ -5,6 +5,7 @@ judge and repeat it) and series (the points of a figure). Files are written whol
 quick ``smoke`` run never replaces the figures of a longer one.
 """
 
+from efflab.results._kept import kept, kept_folder
 from efflab.results._ledger import folder, get, read, series, table, topics, write
 from efflab.results._record import SCALES, Measured, Result, machine, record, versions
 
@@ -14,6 +15,8 @@ __all__ = [
     "Result",
     "folder",
     "get",
+    "kept",
+    "kept_folder",
     "machine",
     "read",
     "record",
