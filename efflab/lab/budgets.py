@@ -30,6 +30,7 @@ class Budget:
 BUDGETS = {
     "00-measuring": Budget(reading_minutes=90),
     "01-pruning": Budget(reading_minutes=150),
+    "02-quantization": Budget(reading_minutes=150),
 }
 
 
