@@ -1,19 +1,20 @@
 """The pruning explorer: its traits, its numbers, and its JavaScript run without a browser."""
 
 import json
-import shutil
-import subprocess
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from widgets import data_of, run_module
 
 from efflab import viz
 from efflab.errors import EfflabError
-from efflab.viz.explorer import STEP, css
+from efflab.viz.explorer import STEP
+from efflab.viz.widgets import css, module
 
-STATIC = Path(viz.__file__).parent / "static"
+EXPLORERS = sorted(path.stem for path in Path(viz.__file__).parent.glob("static/*_explorer.js"))
 SPARSITIES = [0.0, 0.5, 0.8, 0.9, 0.99]
 
 
@@ -39,10 +40,10 @@ def test_threshold_removes_just_the_wanted_share(weights: torch.Tensor) -> None:
 
 
 def test_the_page_gets_bins_and_not_the_weights() -> None:
-    state = explorer(torch.randn(1_000_000)).get_state()
+    figure = explorer(torch.randn(1_000_000))
+    state = figure.get_state()
     assert sum(state["counts"]) == state["total"] == 1_000_000
-    data = {key: value for key, value in state.items() if not key.startswith("_")}
-    assert len(json.dumps(data, default=str)) < 8000
+    assert len(json.dumps(data_of(figure))) < 8000
 
 
 def test_sparsity_is_observed_and_checked(weights: torch.Tensor) -> None:
@@ -69,11 +70,12 @@ def test_bad_curves_are_refused(weights: torch.Tensor, sparsities, accuracies, w
         viz.PruneExplorer(weights, sparsities, accuracies)
 
 
-def test_the_module_stands_alone() -> None:
-    source = (STATIC / "prune_explorer.js").read_text()
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_the_module_stands_alone(name: str) -> None:
+    source = module(name)
     addresses = [word for word in source.split('"') if "://" in word]
     assert addresses == ["http://www.w3.org/2000/svg"]  # the name of a namespace, never fetched
-    assert "import " not in source.replace("no import.", "")
+    assert re.search(r"^\s*import\b|\bimport\(|\bfetch\(", source, re.MULTILINE) is None
     assert "@import" not in css()
     assert "url(" not in css()
 
@@ -90,21 +92,9 @@ def test_the_style_sheet_follows_system_book_and_jupyterlab() -> None:
         assert selector in sheet
 
 
-def test_the_javascript_answers_without_a_kernel(weights: torch.Tensor, tmp_path: Path, root: Path) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed; the browser tests run the same module")
+def test_the_javascript_answers_without_a_kernel(weights: torch.Tensor, tmp_path: Path) -> None:
     figure = explorer(weights, sparsity=0.5)
-    keys = [name for name in figure.trait_names(sync=True) if not name.startswith("_")]
-    state = {
-        name: getattr(figure, name) for name in keys if name not in {"layout", "tabbable", "tooltip", "comm"}
-    }
-    (tmp_path / "state.json").write_text(json.dumps(state))
-    shutil.copy(STATIC / "prune_explorer.js", tmp_path / "module.mjs")
-    command = [node, root / "tests/js/explorer.mjs", tmp_path / "module.mjs", tmp_path / "state.json"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert run.returncode == 0, run.stderr
-    found = json.loads(run.stdout)
+    found = run_module(figure, "explorer.mjs", tmp_path)
 
     assert found["first"]["slider"] == 0.5
     assert "15,000 of 30,000 weights stay" in found["first"]["text"]

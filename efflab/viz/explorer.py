@@ -5,7 +5,6 @@ module works on those alone, so the figure answers in JupyterLab and in a built 
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -13,36 +12,10 @@ import numpy as np
 import traitlets
 
 from efflab.errors import EfflabError
-from efflab.viz.colours import Palette, dark_palette, palette
 from efflab.viz.plots import _flat, as_array
+from efflab.viz.widgets import css, module
 
-_STATIC = Path(__file__).parent / "static"
 STEP = 0.005
-
-
-def _properties(colours: Palette) -> str:
-    names = {"face": colours.face, "text": colours.text, "muted": colours.muted, "grid": colours.grid}
-    names |= {f"series-{i}": colour for i, colour in enumerate(colours.series)}
-    return " ".join(f"--efflab-{name}: {colour};" for name, colour in names.items())
-
-
-def css() -> str:
-    """The explorer's style sheet: the palette as custom properties for light and dark pages, then the rules.
-
-    A theme that says which it is (the book's ``data-theme``, JupyterLab's ``data-jp-theme-light``) wins over the
-    system's preference.
-    """
-    root = ".efflab-explorer"
-    light, dark = _properties(palette), _properties(dark_palette)
-    return "\n".join(
-        [
-            f"{root} {{ {light} }}",
-            f"@media (prefers-color-scheme: dark) {{ {root} {{ {dark} }} }}",
-            f'html[data-theme="light"] {root}, body[data-jp-theme-light="true"] {root} {{ {light} }}',
-            f'html[data-theme="dark"] {root}, body[data-jp-theme-light="false"] {root} {{ {dark} }}',
-            (_STATIC / "prune_explorer.css").read_text(encoding="utf-8"),
-        ]
-    )
 
 
 class PruneExplorer(anywidget.AnyWidget):
@@ -64,7 +37,7 @@ class PruneExplorer(anywidget.AnyWidget):
         EfflabError: lengths differ, or values are not finite or out of range.
     """
 
-    _esm = (_STATIC / "prune_explorer.js").read_text(encoding="utf-8")
+    _esm = module("prune_explorer")
     _css = css()
 
     sparsity = traitlets.Float(0.0).tag(sync=True)

@@ -1,36 +1,7 @@
-// Runs the explorer's module without a browser: a small document of its own, the traits from argv[3], findings as JSON.
-import { readFileSync } from "node:fs";
+// The pruning explorer without a browser: moved by its slider and by its trait; findings as JSON.
+import { el, end, explorer, listeners, one, saved, state } from "./page.mjs";
 
-class Node {
-  constructor(name) {
-    Object.assign(this, { name, attributes: {}, children: [], listeners: {}, textContent: "", value: "" });
-  }
-  setAttribute(key, value) { this.attributes[key] = String(value); }
-  appendChild(child) { this.children.push(child); return child; }
-  addEventListener(name, f) { this.listeners[name] = f; }
-  *all() { yield this; for (const child of this.children) yield* child.all(); }
-  find(test) { return [...this.all()].filter(test); }
-}
-globalThis.document = { createElement: (n) => new Node(n), createElementNS: (_, n) => new Node(n) };
-
-const explorer = await import(process.argv[2]);
-const state = JSON.parse(readFileSync(process.argv[3], "utf8"));
-const listeners = new Set();
-let saved = 0;
-const model = {
-  get: (key) => state[key],
-  set: (key, value) => { state[key] = value; },
-  save_changes: () => { saved += 1; },
-  on: (_, f) => listeners.add(f),
-  off: (_, f) => listeners.delete(f),
-};
-
-const el = new Node("div");
-const end = explorer.default.render({ model, el });
-const [input] = el.find((n) => n.name === "input");
-const [label] = el.find((n) => n.name === "label");
-const [output] = el.find((n) => n.name === "output");
-const [clip] = el.find((n) => n.name === "rect");
+const [input, label, output, clip] = ["input", "label", "output", "rect"].map(one);
 const look = () => ({
   text: output.textContent,
   width: Number(clip.attributes.width),
@@ -43,11 +14,12 @@ input.value = "0.9";
 input.listeners.input();
 const moved = look();
 state.sparsity = 0.25;
-listeners.forEach((f) => f());
+listeners.forEach((_, f) => f());
 const followed = look();
 end();
 console.log(JSON.stringify({
-  first, moved, followed, saved,
+  first, moved, followed,
+  saved: saved.count,
   sparsity: state.sparsity,
   left: listeners.size,
   labelled: label.attributes.for === input.attributes.id,
