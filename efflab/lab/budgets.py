@@ -31,6 +31,7 @@ BUDGETS = {
     "00-measuring": Budget(reading_minutes=90),
     "01-pruning": Budget(reading_minutes=150),
     "02-quantization": Budget(reading_minutes=150),
+    "03-huffman": Budget(reading_minutes=150),
 }
 
 
