@@ -1,0 +1,169 @@
+"""Positions told by the gaps between them, in few bits each.
+
+Source: S. Han, H. Mao, W. Dally, "Deep Compression", ICLR 2016, section 2 and figure 2. The convention is that of the
+authors' released files: an entry stands gap + 1 places after the one before, the first of all counts from place -1, and
+where a gap takes more bits than there are, a filler of value 0 stands 2^bits places on.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efflab.errors import EfflabError
+
+Gaps = NDArray[np.uint8] | NDArray[np.uint16]
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Relative:
+    """An array as its non-zero values and the gaps before them, fillers included.
+
+    Attributes:
+        gaps: (entries,) zeros between an entry and the one before, below 2^bits.
+        values: (entries,) the values in C order; 0 for a filler.
+        shape: shape of the array; zeros after its last non-zero value are not stored.
+        bits: width of a gap.
+    """
+
+    gaps: Gaps
+    values: NDArray[Any]
+    shape: tuple[int, ...]
+    bits: int
+
+    def __post_init__(self) -> None:
+        _check_bits(self.bits)
+        if self.gaps.shape != self.values.shape or self.gaps.ndim != 1:
+            raise EfflabError(
+                f"gaps and values must be of one length, and have shapes {self.gaps.shape} and {self.values.shape}"
+            )
+
+    @property
+    def entries(self) -> int:
+        """Stored entries, fillers included."""
+        return self.gaps.size
+
+    @property
+    def fillers(self) -> int:
+        """Entries that hold 0 and only bridge a long gap."""
+        return self.entries - int(np.count_nonzero(self.values))
+
+    @property
+    def size(self) -> int:
+        """Elements of the array."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def density(self) -> float:
+        """Non-zero values per element, from 0 to 1."""
+        return (self.entries - self.fillers) / self.size if self.size else 0.0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the two arrays in memory."""
+        return self.gaps.nbytes + self.values.nbytes
+
+    def stored_bits(self, value_bits: int | None = None) -> int:
+        """Bits on disk without Huffman coding, as the paper counts: every entry takes its value and its gap.
+
+        Args:
+            value_bits: width of a value, for values that stand for entries of a code book; by default their dtype's.
+        """
+        width = 8 * self.values.itemsize if value_bits is None else value_bits
+        return self.entries * (width + self.bits)
+
+    def positions(self) -> Positions:
+        """(entries,) flat index of each entry."""
+        return absolute_index(self.gaps)
+
+    def dense(self) -> NDArray[Any]:
+        """Give the array back.
+
+        Raises:
+            EfflabError: where the gaps lead beyond the array.
+        """
+        places = self.positions()
+        if places.size and int(places[-1]) >= self.size:
+            raise EfflabError(
+                f"the gaps lead to position {int(places[-1]):,}, and the array has {self.size:,} elements"
+            )
+        flat = np.zeros(self.size, self.values.dtype)
+        flat[places] = self.values
+        return flat.reshape(self.shape)
+
+
+def to_relative(array: ArrayLike, bits: int) -> Relative:
+    """Keep the values of an array that are not zero, and the gaps between them.
+
+    Args:
+        array: any shape and dtype, taken in C order; -0.0 is a zero, NaN is not.
+        bits: width of a gap, 1 to 16.
+
+    Returns:
+        The entries; fillers where ``2^bits`` zeros or more stand in a row, none after the last non-zero value.
+    """
+    _check_bits(bits)
+    dense = np.asarray(array)
+    flat = dense.ravel()
+    places = np.flatnonzero(flat)
+    gaps, filler = relative_index(places, bits)
+    values = np.zeros(gaps.size, dense.dtype)
+    values[~filler] = flat[places]
+    return Relative(gaps, values, dense.shape, bits)
+
+
+def relative_index(positions: ArrayLike, bits: int) -> tuple[Gaps, NDArray[np.bool_]]:
+    """Turn rising positions into gaps.
+
+    Args:
+        positions: (n,) flat indices, strictly rising, the first at least 0.
+        bits: width of a gap, 1 to 16.
+
+    Returns:
+        (entries,) gaps, uint8 for up to 8 bits, else uint16; and which entries are fillers.
+
+    Raises:
+        EfflabError: where positions do not rise.
+    """
+    _check_bits(bits)
+    places = np.asarray(positions)
+    if places.ndim != 1 or (places.size and places.dtype.kind not in "iu"):
+        raise EfflabError(
+            f"positions must be a vector of integers, and came as shape {places.shape} of {places.dtype}"
+        )
+    places = places.astype(np.int64, copy=False)
+    steps = np.diff(places, prepend=-1) - 1
+    if steps.size and int(steps.min()) < 0:
+        raise EfflabError("positions must rise strictly, from 0 on")
+    fillers = steps >> bits
+    last = np.cumsum(fillers + 1) - 1
+    entries = int(last[-1]) + 1 if last.size else 0
+    dtype = np.uint8 if bits <= 8 else np.uint16
+    gaps: Gaps = np.full(entries, (1 << bits) - 1, dtype)
+    gaps[last] = steps & ((1 << bits) - 1)
+    filler = np.ones(entries, np.bool_)
+    filler[last] = False
+    return gaps, filler
+
+
+def absolute_index(gaps: ArrayLike) -> Positions:
+    """Turn gaps into positions: cumsum(gap + 1) - 1.
+
+    Args:
+        gaps: (entries,) at least 0.
+
+    Returns:
+        (entries,) flat indices, fillers included.
+    """
+    steps = np.asarray(gaps).astype(np.int64)
+    steps += 1
+    places: Positions = np.cumsum(steps, out=steps)
+    places -= 1
+    return places
+
+
+def _check_bits(bits: int) -> None:
+    if not 1 <= bits <= 16:
+        raise EfflabError(f"bits is {bits}, and a gap has 1 to 16")
