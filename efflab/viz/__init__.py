@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 from efflab.viz.colours import Palette, contrast, dark_palette, palette
 
 if TYPE_CHECKING:
+    from efflab.viz.coding import HuffmanExplorer
     from efflab.viz.explorer import PruneExplorer
+    from efflab.viz.kmeans import KMeansExplorer
     from efflab.viz.pictures import Picture, picture, show
     from efflab.viz.plots import curve, histogram, layers, roofline
     from efflab.viz.styles import new_figure, style
 
 __all__ = [
+    "HuffmanExplorer",
+    "KMeansExplorer",
     "Palette",
     "Picture",
     "PruneExplorer",
@@ -35,6 +39,8 @@ __all__ = [
 
 # Drawing needs matplotlib and anywidget, which half of the package's users never load.
 _LAZY = {
+    "HuffmanExplorer": "coding",
+    "KMeansExplorer": "kmeans",
     "PruneExplorer": "explorer",
     **dict.fromkeys(("curve", "histogram", "layers", "roofline"), "plots"),
     **dict.fromkeys(("Picture", "picture", "show"), "pictures"),
