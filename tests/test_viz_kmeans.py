@@ -12,7 +12,7 @@ from widgets import data_of, run_module
 from efflab import viz
 from efflab.errors import EfflabError
 
-LEFT, RIGHT = 52, 388  # of the histogram's axes in the figure
+LEFT, RIGHT = 52, 348  # of the histogram's axes in the figure
 
 
 def pruned(size: int = 4000, seed: int = 0) -> torch.Tensor:

@@ -1,7 +1,7 @@
 // A Huffman tree grows merge by merge, then its canonical code decodes a stream bit by bit. Runs on its traits alone: no
 // kernel, no import.
 
-const TREE = area(480, 320);
+const TREE = area(400, 310);
 const RADIUS = 10;
 
 /** What a step shows: so many merges made, whether there are codes, so many bits read. */
@@ -148,7 +148,7 @@ function treePanel(state) {
       show(one.group, id < size + made);
       one.below.forEach((edge) => show(edge, id < size + made));
       const next = !coded && made < state.merges.length && state.merges[made].includes(id);
-      one.group.setAttribute("class", id === size + made - 1 ? "efflab-now" : next ? "efflab-next" : "");
+      one.group.setAttribute("class", made && id === size + made - 1 ? "efflab-now" : next ? "efflab-next" : "");
     }
     const { symbols, path } = decode(state.codes, state.stream, read);
     const reached = read && !path ? state.codes[symbols[symbols.length - 1]] : path;

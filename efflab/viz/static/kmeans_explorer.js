@@ -1,7 +1,7 @@
 // K-means moves a codebook through the histogram of the weights. Runs on its traits alone: no kernel, no import.
 
-const LEFT = { ...area(400, 290), top: 66 };
-const RIGHT = area(340, 290);
+const LEFT = { ...area(360, 280), top: 70 };
+const RIGHT = area(360, 280);
 const ROWS = { largest: 18, shared: 52 };
 
 /** The run of a start, and the step of it that is shown: a run that has settled keeps its last one. */
@@ -92,8 +92,9 @@ function weightsPanel(state) {
 
 function errorPanel(state) {
   const all = [state.optimum, ...state.runs.flatMap((one) => one.errors)];
-  const low = Math.min(...all) / 1.08;
-  const high = Math.max(...all) * 1.08;
+  const margin = (Math.max(...all) / Math.min(...all)) ** 0.12;
+  const low = Math.min(...all) / margin; // room for a word under the optimum
+  const high = Math.max(...all) * margin;
   const last = Math.max(1, ...state.runs.map((one) => one.errors.length - 1));
   const x = scale(0, last, RIGHT.left, RIGHT.right);
   const level = scale(Math.log(low), Math.log(high), RIGHT.bottom, RIGHT.top);
@@ -101,7 +102,7 @@ function errorPanel(state) {
   const whole = ticks(0, last, 6).filter(Number.isInteger);
   const parts = axes(RIGHT, x, y, whole, logTicks(low, high), "iteration", "squared error (log)");
   parts.push(make("line", { class: "efflab-reference", x1: RIGHT.left, x2: RIGHT.right, y1: y(state.optimum), y2: y(state.optimum) }));
-  parts.push(label("optimum", { x: RIGHT.right, y: y(state.optimum) + 13, "text-anchor": "end" }));
+  parts.push(label("optimum", { x: RIGHT.left + 6, y: y(state.optimum) + 14 }));
   state.runs.forEach((one, i) => {
     const d = one.errors.map((value, step) => `${step ? "L" : "M"}${x(step).toFixed(2)} ${y(value).toFixed(2)}`).join("");
     parts.push(make("path", { class: "efflab-curve", d, ...strokes(i) }));
