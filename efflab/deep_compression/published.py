@@ -22,6 +22,7 @@ NETWORKS = {"lenet-300-100": "table2", "lenet-5": "table3", "alexnet": "table4",
 TOTAL = "total"
 # Half of the last digit that densities and Huffman bits are printed with.
 HALF_PERCENT, HALF_TENTH = 0.005, 0.05
+FIRE8_E3X3_PCT = 30
 
 Kind = Literal["agrees", "rounding", "fillers", "mask", "density", "clusters", "inconsistent"]
 KINDS: dict[Kind, str] = {
@@ -111,6 +112,72 @@ def _layers(printed: paper.Table) -> list[str]:
     return [label for label in printed.labels if label != TOTAL]
 
 
+def squeezenet_rows() -> tuple[Row, ...]:
+    """SqueezeNet's layers with the densities and bits of its own table 1 (arXiv:1602.07360v4).
+
+    No Huffman lengths are published for it: every code takes its full width, as where all clusters are equally frequent.
+    fire8 is taken at 30 %: the 33 % printed for its 3x3 kernels do not give the count printed beside them.
+    """
+    printed = paper.table("squeezenet", "table1")
+    found = []
+    for name, parameter in skeleton("squeezenet1-0").named_parameters():
+        if parameter.dim() > 1:
+            module, column = _place(name)
+            line = printed.row(module)
+            density = (
+                FIRE8_E3X3_PCT if (module, column) == ("fire8", "e3x3") else line[f"{column}_kept_pct"].value
+            )
+            bits = int(line["bits"].value)
+            found.append(
+                Row(f"{module}/{column}", name, tuple(parameter.shape), density / 100, bits, 4, bits, 0.0)
+            )
+    return tuple(found)
+
+
+def _place(name: str) -> tuple[str, str]:
+    """Row and kind of kernel in SqueezeNet's table of a parameter in the model.
+
+    >>> _place("features.3.expand3x3.weight"), _place("classifier.1.weight")
+    (('fire2', 'e3x3'), ('conv10', 's1x1'))
+    """
+    parts = name.split(".")
+    if parts[0] == "classifier" or parts[1] == "0":
+        return ("conv10" if parts[0] == "classifier" else "conv1"), "s1x1"
+    fires = (3, 4, 5, 7, 8, 9, 10, 12)
+    return f"fire{2 + fires.index(int(parts[1]))}", {
+        "squeeze": "s1x1",
+        "expand1x1": "e1x1",
+        "expand3x3": "e3x3",
+    }[parts[2]]
+
+
+def squeezenet_cells() -> tuple[Cell, ...]:
+    """Parameters of SqueezeNet's modules, dense and pruned (columns of its table 1), biases included."""
+    printed = paper.table("squeezenet", "table1")
+    members: dict[str, list[Row]] = {}
+    for row in squeezenet_rows():
+        members.setdefault(row.name.partition("/")[0], []).append(row)
+    members[TOTAL] = [row for own in tuple(members.values()) for row in own]
+    made = []
+    for label, own in members.items():
+        line, biases = printed.row(label), sum(row.shape[0] for row in own)
+        dense = biases + sum(row.weights for row in own)
+        low, here, high = (
+            biases + sum(row.weights * min(1.0, row.density + shift * (row.density < 1)) for row in own)
+            for shift in (-HALF_PERCENT, 0.0, HALF_PERCENT)
+        )
+        pruned = line["parameters_pruned"]
+        kind: Kind = (
+            "agrees"
+            if pruned.agrees(here)
+            else "rounding"
+            if _within(pruned, (low, high))
+            else "inconsistent"
+        )
+        made += [Cell(line["parameters"], dense, "agrees"), Cell(pruned, here, kind)]
+    return tuple(made)
+
+
 def gap_bits(density: float, index_bits: int) -> float:
     """Mean Huffman bits of the relative index of a random mask, padding zeros included.
 
@@ -143,7 +210,7 @@ def sizes(row: Row, *, density: float | None = None, fillers: bool = True, slack
         kept,
         bits=row.bits,
         index_bits=row.index_bits,
-        weight_bits_huffman=row.huffman_bits + slack,
+        weight_bits_huffman=min(row.bits, row.huffman_bits + slack),
         index_bits_huffman=row.gap_bits + slack,
         fillers=expected_fillers(row.weights, kept, row.index_bits) if fillers else 0,
     )
