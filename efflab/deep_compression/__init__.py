@@ -11,6 +11,9 @@ and Huffman Coding", ICLR 2016, arXiv:1510.00149.
 (32, True)
 """
 
+from efflab.deep_compression.codes import PackedMatrix
+from efflab.deep_compression.packed import PackedConv2d, PackedLayer, PackedLinear
+from efflab.deep_compression.packing import Packing, load_packed, pack_
 from efflab.deep_compression.procedure import compress_
 from efflab.deep_compression.report import CompressionReport, LayerReport, StageError
 from efflab.deep_compression.settings import Layer, Settings
@@ -26,12 +29,19 @@ __all__ = [
     "CompressionReport",
     "Layer",
     "LayerReport",
+    "PackedConv2d",
+    "PackedLayer",
+    "PackedLinear",
+    "PackedMatrix",
+    "Packing",
     "Settings",
     "StageError",
     "StageSizes",
     "compress_",
     "expected_fillers",
+    "load_packed",
     "measured_sizes",
+    "pack_",
     "stage_sizes",
     "together",
 ]

@@ -31,7 +31,7 @@ from efflab.deep_compression.sizes import measured_sizes
 from efflab.deep_compression.stages import Stages, bytes_of
 from efflab.errors import EfflabError
 from efflab.pruning.configs import Magnitude
-from efflab.pruning.layers import MASK, FilterFn, prunable_layers, require_sites, sites
+from efflab.pruning.layers import FilterFn, require_sites, sites
 from efflab.pruning.pruner import Pruner, prune_
 
 
@@ -296,7 +296,7 @@ class _Run:
             } | dict(t.tuning)  # fmt: skip
             fit(
                 self.model, self.data.train, seed=self.seed + 1000 * iteration + 500, device=self.device,
-                checkpoint=self.stages.training(name), on_optimizer=self.sharing.attach, progress=self.progress,
+                checkpoint=self.stages.training(name), progress=self.progress,
                 **arguments,
             )  # fmt: skip
             self.finish_sharing()
@@ -313,10 +313,8 @@ class _Run:
         widths = {goal.index_bits for goal in self.goals.values()}
         index_bits: Any = widths.pop() if len(widths) == 1 else "auto"
         with nullcontext(path) if path is not None else _temporary() as target:
-            efz.save(self.model, target, index_bits=index_bits)
-            size = Path(target).stat().st_size
-            with efz.open(target) as file:
-                stored = {entry.name: entry.nbytes for entry in file.entries}
+            summary = efz.save(self.model, target, index_bits=index_bits)
+        stored = {name: entry.bytes.total for entry in summary.entries for name in entry.names}
         layers = tuple(
             LayerReport(
                 measured_sizes(name, weight, self.goals[name].bits, self.goals[name].index_bits),
@@ -325,7 +323,13 @@ class _Run:
             for name, weight in self.weights(copy=False).items()
         )  # fmt: skip
         return CompressionReport(
-            layers, tuple(self.errors), dense_bytes, size, path, tuple(self.left_dense()), output_drift
+            layers,
+            tuple(self.errors),
+            dense_bytes,
+            summary.file_bytes,
+            path,
+            tuple(self.left_dense()),
+            output_drift,
         )
 
     def pruning_config(self, iteration: int) -> dict[str, Magnitude]:

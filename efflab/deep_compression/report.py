@@ -165,7 +165,7 @@ class CompressionReport:
 
     def _repr_html_(self) -> str:
         parts = [self.table(), self.error_table()] if self.stages else [self.table()]
-        return "".join(part._repr_html_() for part in parts)  # noqa: SLF001 - what a notebook calls
+        return "".join(part._repr_html_() for part in parts)
 
     def plot(self) -> Any:
         """Draw the bytes of every layer at every stage.

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -108,7 +107,7 @@ def settings_of(config: Config | None) -> Settings:
         return config
     if isinstance(config, Mapping):
         return Settings(layers=dict(config))
-    if isinstance(config, Real) and not isinstance(config, bool):
+    if isinstance(config, int | float) and not isinstance(config, bool):
         return Settings(sparsity=float(config))
     raise EfflabError(
         f"config must be Settings, a dictionary from layer patterns to Layer, or a sparsity in [0, 1), got {config!r}"

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -221,7 +222,7 @@ def measured_sizes(name: str, weight: Tensor, bits: int, index_bits: int | str =
     fillers = int((counts * (values >> width)).sum()) if width else 0
     codes = np.zeros(0, np.int64)
     if shared and positions.size:
-        codes = flat[positions].unique(return_counts=True)[1].numpy()
+        codes = torch.unique(flat[positions], return_counts=True)[1].numpy()
     entries = positions.size + fillers
     code_bits = _huffman_bits([*codes.tolist(), fillers]) if shared else entries * bits
     return StageSizes(
