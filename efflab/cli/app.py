@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from efflab import __version__
-from efflab.cli import data, doctor, experiments, labs, networks, pruned
+from efflab.cli import compressed, data, doctor, experiments, labs, networks, pruned
 from efflab.errors import EfflabError
 
 
@@ -81,6 +81,9 @@ app.command()(experiments.reproduce)
 app.command()(experiments.results)
 app.command()(networks.measure)
 app.command()(pruned.prune)
+app.command()(compressed.compress)
+app.command()(compressed.inspect)
+app.command()(compressed.decompress)
 
 
 def main() -> None:

@@ -68,7 +68,7 @@ def images(name: str) -> "ImageData":
     from efflab import data
 
     if "images" not in data.describe(name).unit:
-        raise EfflabError(f"data set {name!r} holds no images: efflab prune can test a model on images alone")
+        raise EfflabError(f"data set {name!r} holds no images, and models are tested on images alone")
     found: Any = data.load(name)
     return found  # type: ignore[no-any-return] # the unit says that it is ImageData
 

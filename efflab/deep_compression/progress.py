@@ -5,6 +5,11 @@ from types import TracebackType
 from typing import Any
 
 
+def visible() -> bool:
+    """Tell whether a bar has somewhere to be drawn: a notebook's output is no terminal, but shows it as a widget."""
+    return "ipykernel" in sys.modules or sys.stderr.isatty()
+
+
 class StageBar:
     """Counts stages.
 
@@ -16,7 +21,7 @@ class StageBar:
     def __init__(self, count: int, *, shown: bool) -> None:
         self._bar: Any = None
         self._begun = 0
-        if shown and ("ipykernel" in sys.modules or sys.stderr.isatty()):
+        if shown and visible():
             from tqdm.auto import tqdm  # noqa: PLC0415 - in a notebook it imports the widgets
 
             self._bar = tqdm(total=count, unit="stage", desc="compress", leave=False)

@@ -1,5 +1,6 @@
 """What compression did, layer by layer and stage by stage, as the paper's tables 2 to 5 show it."""
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -150,11 +151,11 @@ class CompressionReport:
             "sparsity": self.sparsity,
             "error_percent_dense": self.dense_error_percent,
             "error_percent": self.error_percent,
-            "output_drift": self.output_drift,
+            "output_drift": _finite(self.output_drift),
             "left_dense": list(self.left_dense),
             "stages": [asdict(stage) for stage in self.stages],
             "layers": [
-                _plain(layer.sizes) | {"file_bytes": layer.file_bytes, "drift": layer.drift}
+                _plain(layer.sizes) | {"file_bytes": layer.file_bytes, "drift": _finite(layer.drift)}
                 for layer in self.layers
             ],
             "total": _plain(self.total),
@@ -179,6 +180,11 @@ class CompressionReport:
         columns = {f"{title} (kB)": [row[at] / 1000 for row in rows] for at, title in enumerate(STAGE_TITLES)}
         title = f"{self.rate:.1f}x smaller, by layer and stage"
         return viz.layers([layer.name for layer in self.layers], columns, title=title, width=9.0)
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no NaN."""
+    return value if value is None or math.isfinite(value) else None
 
 
 def _row(sizes: StageSizes) -> tuple[str | float, ...]:

@@ -41,7 +41,7 @@ class Stages:
         plain = json.loads(json.dumps(settings))
         found = self._run() if resume else None
         if found is None:
-            for path in self._own_files():
+            for path in _own_files(folder):
                 path.unlink(missing_ok=True)
             self._write("run.json", {"kind": KIND, "format": _FORMAT, "settings": plain})
             return
@@ -95,7 +95,7 @@ class Stages:
     def _run(self) -> dict[str, Any] | None:
         assert self.folder is not None
         if not (self.folder / "run.json").exists():
-            if any(self._own_files()):
+            if any(_own_files(self.folder)):
                 raise CheckpointError(
                     f"{self.folder} holds stages without their run.json: start afresh with resume=False"
                 )
@@ -104,10 +104,6 @@ class Stages:
         if held.get("kind") != KIND or held.get("format") != _FORMAT or "settings" not in held:
             raise CheckpointError(f"{self.folder} keeps no run of compress_; give another checkpoint")
         return held
-
-    def _own_files(self) -> list[Path]:
-        assert self.folder is not None
-        return [path for path in sorted(self.folder.iterdir()) if _OWN_NAME.fullmatch(path.name)]
 
     def _read(self, name: str) -> dict[str, Any]:
         assert self.folder is not None
@@ -123,6 +119,20 @@ class Stages:
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         assert self.folder is not None
         write_atomic(self.folder / name, json.dumps(content, indent=1))
+
+
+def drop(folder: Path) -> None:
+    """Remove a run that is not needed any more; a folder that holds other things stays, with these."""
+    if not folder.is_dir():
+        return
+    for path in _own_files(folder):
+        path.unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _own_files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if _OWN_NAME.fullmatch(path.name)]
 
 
 def _checksum(path: Path) -> int:

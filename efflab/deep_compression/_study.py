@@ -1,0 +1,262 @@
+"""How one pruned network becomes a compressed one: by the paper's own method, or with what is known beyond it.
+
+Sources: ICLR 2016, sections 3 and 4; beyond it G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural
+Network", 2015 (a network learns from another one's answers), and k-means at its optimum.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own abbreviation
+from torch import Tensor, nn
+
+from efflab import models, results, training
+from efflab.data import ImageData, Split
+from efflab.pruning import reproduce as pruned_networks
+from efflab.pruning.configs import Configs, Magnitude
+from efflab.pruning.pruner import Pruner
+from efflab.pruning.reproduce import Recipe
+from efflab.pruning.schedules import Cubic
+from efflab.quantization import KMeans, kmeans, share_weights_
+from efflab.quantization.clustering import Init
+from efflab.training.evaluation import mode
+
+# What the outcome of `compressed` depends on.
+ROOMS = ("data", "deep_compression/_study", "models", "pruning", "quantization", "training")
+
+
+@dataclass(frozen=True)
+class Further:
+    """Pruning on, beyond the network of ``reproduce pruning``, and learning from that network's answers meanwhile.
+
+    Attributes:
+        config: what to prune at the end.
+        epochs: of training; pruning takes the first ``pruning_epochs`` of them, a step after each.
+        pruning_epochs: steps of pruning.
+        lr: learning rate at the start, brought to zero by a cosine.
+        weight_decay: L2 penalty.
+        dropout: rate, far below the dense network's.
+        teacher: weight of the teacher's answers against the labels.
+        temperature: of the teacher's answers.
+    """
+
+    config: Configs
+    epochs: int
+    pruning_epochs: int
+    lr: float
+    weight_decay: float = 0.0
+    dropout: float = 0.0
+    teacher: float = 0.0
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a pruned network is compressed; all of it chosen on the held-out images.
+
+    Attributes:
+        bits: of a code, by layer.
+        tune_epochs: epochs of training the centroids.
+        tune_lr: learning rate at their start.
+        init: of the centroids.
+        bias_bits: biases of a layer share 2^bits values; None leaves them as they are, as the paper does.
+        further: pruning beyond the paper's, first.
+    """
+
+    bits: Mapping[str, int]
+    tune_epochs: int
+    tune_lr: float
+    init: Init = "linear"
+    bias_bits: int | None = None
+    further: Further | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs beyond those of the pruned network."""
+        return self.tune_epochs + (self.further.epochs if self.further else 0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A compressed network and its errors on the test set in percent; the others are read once each, too."""
+
+    pruned_error: float
+    shared_error: float
+    error: float
+    held_out_error: float
+    date: str
+    network: nn.Module = field(repr=False)
+
+
+def bare(recipe: Recipe, weights: str | None = None, dropout: float = 0.0) -> nn.Module:
+    """The recipe's network, by default without dropout, with weights that ``reproduce pruning`` kept."""
+    network = models.get(recipe.network, dropout=dropout)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch types only the tensor's
+    if weights is not None:
+        models.load_weights(network, results.kept_folder("pruning") / weights)
+    return network
+
+
+def trained(recipe: Recipe, seed: int, mnist: ImageData, *, progress: bool) -> dict[str, dict[str, Any]]:
+    """What ``reproduce pruning`` keeps of the dense and the pruned network, trained or taken from its cache."""
+    alone = dataclasses.replace(recipe, config=Magnitude(0.0), rounds=(), round_epochs=0)
+    dense = pruned_networks.kept_json(
+        ("dense", alone, seed), partial(pruned_networks.train_dense, recipe, seed, mnist, progress=progress)
+    )
+    pruned = pruned_networks.kept_json(
+        ("pruned", recipe, seed),
+        partial(pruned_networks.prune, recipe, seed, mnist, dense=dense["weights"], progress=progress),
+    )
+    return {"dense": dense, "pruned": pruned}
+
+
+def compressed(recipe: Recipe, method: Method, seed: int, mnist: ImageData, *, progress: bool) -> Outcome:
+    """Compress the pruned network of one seed, or take the compressed one from the cache."""
+    kept = trained(recipe, seed, mnist, progress=progress)["pruned"]
+    make = partial(_compress, recipe, method, seed, mnist, kept, progress=progress)
+    found = results.kept("deep_compression", (recipe, method, seed), make, ROOMS)
+    network = bare(recipe)
+    models.load_weights(network, results.kept_folder("deep_compression") / found["weights"])
+    return Outcome(
+        found["pruned_error"],
+        found["shared_error"],
+        found["error"],
+        found["held_out_error"],
+        max(kept["date"], found["date"]),
+        network,
+    )
+
+
+def _compress(
+    recipe: Recipe,
+    method: Method,
+    seed: int,
+    mnist: ImageData,
+    kept: Mapping[str, Any],
+    path: Path,
+    *,
+    progress: bool,
+) -> dict[str, Any]:
+    """Prune on, share, tune, and read the test set once for each network."""
+    network = bare(recipe, kept["weights"])
+    images, loss = mnist.train.take(recipe.images), training.cross_entropy
+    fit = partial(training.fit, seed=seed, progress=progress)
+    errors = {"pruned_error": kept["error"]}
+    if (further := method.further) is not None:
+        images, loss = answered(network, images, further.teacher, further.temperature)
+        student = bare(recipe, kept["weights"], further.dropout)
+        prune_on(student, further, partial(fit, train=images, loss=loss))
+        network.load_state_dict(student.state_dict())
+        errors["pruned_error"] = training.evaluate(network, mnist.test).error_percent
+    sharing = share_weights_(network, {name: KMeans(bits, method.init) for name, bits in method.bits.items()})
+    if method.bias_bits is not None:
+        share_biases_(network, method.bias_bits)
+    errors["shared_error"] = training.evaluate(network, mnist.test).error_percent
+    if method.tune_epochs:
+        fit(network, train=images, loss=loss, epochs=method.tune_epochs, lr=method.tune_lr)
+    sharing.finalize()
+    models.save_weights(network, path.with_suffix(".safetensors"))
+    return {
+        **errors,
+        "error": training.evaluate(network, mnist.test).error_percent,
+        "held_out_error": training.evaluate(network, mnist.validation or mnist.train).error_percent,
+        "weights": path.with_suffix(".safetensors").name,
+    }
+
+
+def answered(
+    teacher: nn.Module, split: Split, share: float, temperature: float
+) -> tuple[Split, Callable[[Tensor, Tensor], Tensor]]:
+    """A split whose targets are mixed from labels and a teacher's answers, and the loss they are for.
+
+    Args:
+        teacher: gives logits.
+        split: images and labels.
+        share: of the teacher's answers, in [0, 1]; 0 leaves the split and its loss as they are.
+        temperature: T; logits of teacher and student are divided by it, and the loss is multiplied by T^2, which leaves the
+            gradient's size (Hinton et al., section 2).
+    """
+    if share == 0:
+        return split, training.cross_entropy
+    labels = F.one_hot(split.y, 10).float()
+    soft = F.softmax(_logits(teacher, split.x) / temperature, -1)
+    targets = share * soft + (1 - share) * labels
+    return Split(split.x, targets), partial(_soft_loss, temperature=temperature)
+
+
+def _soft_loss(output: Tensor, target: Tensor, temperature: float) -> Tensor:
+    return temperature**2 * F.cross_entropy(output / temperature, target)
+
+
+@torch.no_grad()
+def _logits(network: nn.Module, x: Tensor) -> Tensor:
+    with mode(network, training=False):
+        return torch.cat([network(part) for part in x.split(1000)])
+
+
+def prune_on(network: nn.Module, further: Further, fit: Callable[..., Any]) -> None:
+    """Prune a network further while it is trained, a step after each of the first epochs."""
+    pruner = Pruner(network, further.config, schedule=Cubic(further.pruning_epochs))
+
+    def after_epoch(epoch: int, _history: Any) -> None:
+        if epoch < further.pruning_epochs:
+            pruner.step()
+
+    fit(
+        network,
+        epochs=further.epochs,
+        lr=further.lr,
+        weight_decay=further.weight_decay,
+        on_optimizer=pruner.attach,
+        after_epoch=after_epoch,
+    )
+    pruner.finalize()
+
+
+@torch.no_grad()
+def share_biases_(network: nn.Module, bits: int) -> None:
+    """Share each layer's biases among 2^bits values, the best there are, and keep them fixed."""
+    for layer in network.modules():
+        bias = getattr(layer, "bias", None)
+        if isinstance(bias, nn.Parameter):
+            bias.copy_(kmeans(bias.detach(), 2**bits, init="optimal").decode())
+            bias.requires_grad_(requires_grad=False)
+
+
+def continued(
+    recipe: Recipe, method: Method, seed: int, mnist: ImageData, *, progress: bool
+) -> dict[str, Any]:
+    """The dense network of equal length: that of ``reproduce pruning``, trained on for the method's epochs.
+
+    It trains at the rate of the further pruning, or of tuning, so that only the pruning and sharing are missing.
+    """
+    long = dataclasses.replace(
+        recipe, dense_epochs=recipe.epochs, config=Magnitude(0.0), rounds=(), round_epochs=0
+    )
+    start = pruned_networks.kept_json(
+        ("dense", long, seed), partial(pruned_networks.train_dense, long, seed, mnist, progress=progress)
+    )
+
+    def make(_path: Path) -> dict[str, Any]:
+        network = bare(recipe, start["weights"])
+        rate = method.further.lr if method.further else method.tune_lr
+        images = mnist.train.take(recipe.images)
+        training.fit(
+            network,
+            images,
+            epochs=method.epochs,
+            lr=rate,
+            weight_decay=recipe.weight_decay,
+            seed=seed,
+            progress=progress,
+        )
+        return {"error": training.evaluate(network, mnist.test).error_percent}
+
+    return results.kept(
+        "deep_compression", ("dense", recipe, method.epochs, method.tune_lr, seed), make, ROOMS
+    )
