@@ -41,7 +41,7 @@ code book; the streams. Where n is 0, nothing follows the three numbers.
 
 from efflab.huffman._errors import HuffmanError
 from efflab.huffman.books import pack_lengths, read_lengths, unpack_lengths
-from efflab.huffman.code import HuffmanCode
+from efflab.huffman.code import HuffmanCode, symbol_counts
 from efflab.huffman.lengths import canonical_codes, code_lengths, entropy, mean_length
 from efflab.huffman.stream import decode, encode
 from efflab.huffman.trees import Node, tree
@@ -58,6 +58,7 @@ __all__ = [
     "mean_length",
     "pack_lengths",
     "read_lengths",
+    "symbol_counts",
     "tree",
     "unpack_lengths",
 ]

@@ -1,7 +1,5 @@
 """A canonical prefix code, and the streams that it writes and reads."""
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -14,6 +12,8 @@ from efflab.huffman.lengths import MAX_LENGTH, MAX_SIZE, Lengths, _checked, cano
 from efflab.huffman.varints import read_varint, varint
 
 Symbols = NDArray[np.uint8] | NDArray[np.uint16]
+Bytes = NDArray[np.uint8]
+Numbers = NDArray[np.int64]
 Data = bytes | bytearray | memoryview
 
 # Words of up to 12 bits are decoded by one look-up, several at a time.
@@ -77,9 +77,7 @@ class HuffmanCode:
             size: symbols in the alphabet; by default one more than the largest.
             limit: as in ``from_counts``.
         """
-        array = _as_symbols(symbols, MAX_SIZE if size is None else size)
-        counts = np.bincount(array, minlength=size or 0)
-        return cls.from_counts(counts, limit)
+        return cls.from_counts(symbol_counts(symbols, size), limit)
 
     @property
     def size(self) -> int:
@@ -122,19 +120,40 @@ class HuffmanCode:
         """
         array = _as_symbols(symbols, self.size)
         _check_streams(streams)
-        if array.size == 0:
-            return bytes(streams - 1)
-        from efflab.huffman import _kernels  # noqa: PLC0415 - Numba loads only where streams are
+        bounds = _bounds(array.size, streams)
+        sizes = np.diff(bounds)
+        # Words of the longest length, and what an encoder writes ahead.
+        places = np.cumsum(np.append(0, (sizes * int(self.lengths.max(initial=0)) + 7) // 8 + 8))
+        out = np.empty(int(places[-1]), np.uint8)
+        ends = places[:-1].copy()
+        done = self._encode_in_fours(array, bounds, out, ends)
+        if done < streams:
+            from efflab.huffman import _streams  # noqa: PLC0415 - Numba loads only where streams are
 
-        out = np.empty((array.size * int(self.lengths.max()) + 7) // 8 + streams + 8, np.uint8)
-        ends = [0]
-        for first, last in _parts(array.size, streams):
-            end = int(_kernels.encode_words(array[first:last], self._words, out, ends[-1]))
-            if end < 0:
-                raise HuffmanError(_without_word(array, self.lengths))
-            ends.append(end)
-        head = b"".join(varint(end - start) for start, end in itertools.pairwise(ends[:-1]))
-        return b"".join([head, memoryview(out)[: ends[-1]]])
+            for part in range(done, streams):
+                symbols_of_part = array[bounds[part] : bounds[part + 1]]
+                ends[part] = _streams.encode_part(symbols_of_part, self._words, out, places[part])
+        if (ends < 0).any():
+            raise HuffmanError(_without_word(array, self.lengths))
+        head = [varint(int(size)) for size in (ends - places[:-1])[:-1]]
+        view = memoryview(out)
+        return b"".join(head + [view[start:end] for start, end in zip(places[:-1], ends, strict=True)])
+
+    def _encode_in_fours(self, symbols: Symbols, bounds: Numbers, out: Bytes, ends: Numbers) -> int:
+        """Encode four parts at a time where pairs of symbols pay, and say how many parts that were."""
+        bits = max((self.size - 1).bit_length(), 1)
+        fours = (bounds.size - 1) // 4
+        if not fours or self._longest > USUAL_LIMIT or bits > 8 or symbols.size < max(2 << 2 * bits, 1 << 12):
+            return 0
+        from efflab.huffman import _streams  # noqa: PLC0415 - as above
+
+        for part in range(0, 4 * fours, 4):
+            places = ends[part : part + 4]
+            if not _streams.encode_four(
+                symbols, self._pairs, self._words, bounds[part : part + 5], out, places
+            ):
+                places[:] = -1
+        return 4 * fours
 
     def decode(self, data: Data, count: int, streams: int = 4) -> Symbols:
         """Read symbols back.
@@ -155,18 +174,19 @@ class HuffmanCode:
         if count < 0:
             raise HuffmanError(f"count is {count:,}, and must be at least 0")
         array = np.frombuffer(data, np.uint8)
-        starts = self._read_starts(array, count, streams)
+        bounds = _bounds(count, streams)
+        starts = self._read_starts(array, bounds)
         dtype = np.uint8 if self.size <= 256 else np.uint16
-        parts = list(_parts(count, streams))
         if count and self._alone:
-            return self._decode_alone(array, starts, parts, dtype)
+            return self._decode_alone(array, starts, bounds, dtype)
         out: Symbols = np.empty(count, dtype)
-        for (first, last), start, stop in zip(parts, starts[:-1], starts[1:], strict=True):
-            self._decode_part(array, 8 * start, 8 * stop, out, first, last)
+        if count:
+            self._decode_parts(array, 8 * starts, bounds, out)
         return out
 
-    def _read_starts(self, data: NDArray[np.uint8], count: int, streams: int) -> list[int]:
+    def _read_starts(self, data: Bytes, bounds: Numbers) -> Numbers:
         """Where the coded parts begin, and the end; raises where they cannot hold their symbols."""
+        streams = bounds.size - 1
         if streams - 1 > data.size:
             raise HuffmanError(f"{data.size:,} bytes are too short to hold {streams:,} streams")
         at, sizes = 0, []
@@ -174,55 +194,82 @@ class HuffmanCode:
         for _ in range(streams - 1):
             size, at = read_varint(head, at)
             sizes.append(size)
-        starts = [at]
-        for size in sizes:
-            starts.append(starts[-1] + size)
-        if starts[-1] > data.size:
-            raise HuffmanError(
-                f"{data.size:,} bytes came, and the streams before the last reach to {starts[-1]:,}"
-            )
-        starts.append(data.size)
-        shortest = int(self.lengths[self.lengths > 0].min()) if self.lengths.any() else MAX_LENGTH
-        for (first, last), start, stop in zip(_parts(count, streams), starts[:-1], starts[1:], strict=True):
-            if (last - first) * shortest > 8 * (stop - start):
-                raise HuffmanError(f"{stop - start:,} bytes are too short to hold {last - first:,} symbols")
-            if first == last and start != stop:
-                raise HuffmanError(f"{stop - start:,} bytes are left over in a stream without symbols")
+        end = at + sum(sizes)
+        if end > data.size:
+            raise HuffmanError(f"{data.size:,} bytes came, and the streams before the last reach to {end:,}")
+        starts = np.cumsum([at, *sizes, data.size - end])
+        shortest = int(self.lengths[self.lengths > 0].min()) if self._longest else MAX_LENGTH
+        for symbols, size in zip(np.diff(bounds).tolist(), np.diff(starts).tolist(), strict=True):
+            if symbols * shortest > 8 * size:
+                raise HuffmanError(f"{size:,} bytes are too short to hold {symbols:,} symbols")
+            if symbols == 0 and size:
+                raise HuffmanError(f"{size:,} bytes are left over in a stream without symbols")
         return starts
 
-    def _decode_part(
-        self, data: NDArray[np.uint8], start: int, stop: int, out: Symbols, first: int, last: int
-    ) -> None:
-        from efflab.huffman import _kernels  # noqa: PLC0415 - as above
+    def _decode_parts(self, data: Bytes, starts: Numbers, bounds: Numbers, out: Symbols) -> None:
+        from efflab.huffman import _streams  # noqa: PLC0415 - as above
 
-        end = int(_kernels.decode_part(data, start, stop, *self._tables, out, first, last))
-        if end > stop:
-            raise HuffmanError(f"the data end before the last of {last - first:,} symbols")
-        if not _kernels.check_padding(data, end, stop):
-            raise HuffmanError(f"bits are left over after {last - first:,} symbols")
+        bits, stops = starts[:-1].copy(), starts[1:]
+        heads, tails = bounds[:-1].copy(), bounds[1:]
+        several = out.dtype == np.uint8 and self._longest <= USUAL_LIMIT
+        for part in range(0, bits.size - 3, 4):
+            four = slice(part, part + 4)
+            places = (
+                bits[four],
+                stops[four],
+                self._several if several else self._book,
+                out,
+                heads[four],
+                tails[four],
+            )
+            (_streams.decode_four_several if several else _streams.decode_four)(data, *places)
+        for part, stop in enumerate(stops.tolist()):
+            symbols = out[heads[part] : tails[part]]
+            end = int(_streams.decode_part(data, bits[part], stop, self._book, symbols))
+            if end > stop:
+                raise HuffmanError(f"the data end within the symbols of stream {part}")
+            if not _streams.is_padding(data, end, stop):
+                raise HuffmanError(f"bits are left over after the symbols of stream {part}")
 
-    def _decode_alone(
-        self, data: NDArray[np.uint8], starts: list[int], parts: list[tuple[int, int]], dtype: type
-    ) -> Symbols:
+    def _decode_alone(self, data: Bytes, starts: Numbers, bounds: Numbers, dtype: type) -> Symbols:
         """Where one symbol is used, its word is a zero bit."""
-        sizes = [(last - first + 7) // 8 for first, last in parts]
-        if sizes != np.diff(starts).tolist() or data[starts[0] :].any():
+        if (np.diff(starts) != (np.diff(bounds) + 7) // 8).any() or data[starts[0] :].any():
             raise HuffmanError("bits are left over, or are not zero, in streams of one symbol")
-        alone: Symbols = np.full(parts[-1][1], int(np.flatnonzero(self.lengths)[0]), dtype)
+        alone: Symbols = np.full(bounds[-1], np.flatnonzero(self.lengths)[0], dtype)
         return alone
 
     @property
     def _alone(self) -> bool:
         return int(np.count_nonzero(self.lengths)) == 1
 
-    @cached_property
-    def _words(self) -> NDArray[np.uint32]:
-        """Words and lengths as the encoder's table."""
-        return self.codes | self.lengths.astype(np.uint32) << 24
+    @property
+    def _longest(self) -> int:
+        return int(self.lengths.max(initial=0))
 
     @cached_property
-    def _tables(self) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]:
-        """Tables of the decoder; see ``_kernels.decode_part``."""
+    def _words(self) -> NDArray[np.uint32]:
+        """Words and lengths as the encoder's table, with an entry for whatever a symbol's dtype can hold."""
+        words = np.zeros(1 << (8 if self.size <= 256 else 16), np.uint32)
+        words[: self.size] = self.codes | self.lengths.astype(np.uint32) << 24
+        return words
+
+    @cached_property
+    def _pairs(self) -> NDArray[np.uint64]:
+        from efflab.huffman import _streams  # noqa: PLC0415 - as above
+
+        pairs: NDArray[np.uint64] = _streams.pair_words(self._words, max((self.size - 1).bit_length(), 1))
+        return pairs
+
+    @cached_property
+    def _several(self) -> NDArray[np.uint64]:
+        from efflab.huffman import _streams  # noqa: PLC0415 - as above
+
+        several: NDArray[np.uint64] = _streams.several_symbols(self._book[0])
+        return several
+
+    @cached_property
+    def _book(self) -> tuple[NDArray[np.uint32], Numbers, Numbers, NDArray[np.uint16]]:
+        """Tables of the decoder; see ``_streams.decode_part``."""
         lengths = self.lengths.astype(np.int64)
         ordered = np.argsort(lengths, kind="stable")
         ordered = ordered[lengths[ordered] > 0]
@@ -239,10 +286,35 @@ class HuffmanCode:
         return book, limits, offsets, ordered.astype(np.uint16)
 
 
-def _parts(count: int, streams: int) -> Iterator[tuple[int, int]]:
-    """Where each stream's symbols begin and end."""
-    for part in range(streams):
-        yield part * count // streams, (part + 1) * count // streams
+def symbol_counts(symbols: ArrayLike, size: int | None = None) -> Numbers:
+    """Count symbols.
+
+    Args:
+        symbols: integers from 0 to 65,535, of any shape.
+        size: symbols in the alphabet; by default one more than the largest that occurs.
+
+    Returns:
+        (size,) how often each occurs.
+
+    Raises:
+        HuffmanError: where symbols are none of the alphabet.
+    """
+    array = np.asarray(symbols)
+    flat = _as_symbols(array, 256 if array.dtype == np.uint8 else MAX_SIZE)
+    from efflab.huffman import _streams  # noqa: PLC0415 - as above
+
+    counts: Numbers = _streams.count_symbols(flat, 256 if flat.dtype == np.uint8 else MAX_SIZE)
+    found = int(np.flatnonzero(counts)[-1]) + 1 if flat.size else 0
+    if size is not None and found > size:
+        raise HuffmanError(f"symbols must be from 0 to {size - 1:,}, and go up to {found - 1:,}")
+    wanted = np.zeros(found if size is None else size, np.int64)
+    wanted[:found] = counts[:found]
+    return wanted
+
+
+def _bounds(count: int, streams: int) -> Numbers:
+    """(streams + 1,) where each stream's symbols begin, and the end."""
+    return np.array([part * count // streams for part in range(streams + 1)], np.int64)
 
 
 def _check_streams(streams: int) -> None:
@@ -257,17 +329,18 @@ def _as_symbols(symbols: ArrayLike, size: int) -> Symbols:
         return np.zeros(0, np.uint8)
     if array.dtype.kind not in "biu":
         raise HuffmanError(f"symbols must be integers, and came as {array.dtype}")
-    lowest, highest = int(array.min()), int(array.max())
-    if lowest < 0 or highest >= min(size, MAX_SIZE):
-        raise HuffmanError(
-            f"symbols must be from 0 to {min(size, MAX_SIZE) - 1:,}, and go from {lowest:,} to {highest:,}"
-        )
-    flat: Symbols = (
-        np.ascontiguousarray(array).ravel().astype(np.uint8 if size <= 256 else np.uint16, copy=False)
-    )
+    # Bytes need no look here: the encoder finds symbols that have no word.
+    if array.dtype != np.uint8 or size > 256:
+        lowest, highest = int(array.min()), int(array.max())
+        if lowest < 0 or highest >= min(size, MAX_SIZE):
+            raise HuffmanError(
+                f"symbols must be from 0 to {min(size, MAX_SIZE) - 1:,}, and go from {lowest:,} to {highest:,}"
+            )
+    flat: Symbols = np.ascontiguousarray(array, np.uint8 if size <= 256 else np.uint16).ravel()
     return flat
 
 
 def _without_word(symbols: Symbols, lengths: Lengths) -> str:
-    missing = int(symbols[lengths[symbols] == 0][0])
-    return f"symbol {missing:,} has no word in this code"
+    words = np.zeros(1 << 16, np.bool_)
+    words[: lengths.size] = lengths > 0
+    return f"symbol {int(symbols[~words[symbols]][0]):,} has no word in this code"
