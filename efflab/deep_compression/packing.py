@@ -137,7 +137,7 @@ def _places(model: nn.Module, filter_fn: FilterFn | None) -> tuple[dict[str, str
         )
     holders: dict[int, list[tuple[nn.Module, str]]] = {}
     for module in model.modules():
-        for name, child in module.named_children():
+        for name, child in module._modules.items():  # noqa: SLF001 - named_children leaves reused layers out
             holders.setdefault(id(child), []).append((module, name))
     layers = [
         (path, module)
