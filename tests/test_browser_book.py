@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from browser import Watched, browser
 from conftest import ROOT, skip_or_fail
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 BOOK = ROOT / "build" / "book" / "html"
@@ -76,6 +77,47 @@ def test_the_pruning_figure_answers_to_the_keyboard(
         watched.page.wait_for_function(
             "before => document.querySelector('.efflab-explorer').innerText !== before", arg=before
         )
+        assert watched.foreign == []
+
+
+@pytest.mark.parametrize("over", ["file", "http"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("page", "kind"), [("quantization.html", ".efflab-kmeans"), ("huffman.html", ".efflab-huffman")]
+)
+def test_a_played_figure_answers_to_keyboard_and_click(
+    page: str, kind: str, over: str, scheme: str, pages: list[str], served: str, chromium: str
+) -> None:
+    assert page in pages
+    base = served if over == "http" else BOOK.as_uri() + "/"
+    with browser(chromium, color_scheme=scheme) as context:
+        watched = Watched(context.new_page())
+        watched.page.goto(base + page)
+        figure = watched.page.locator(kind).first
+        slider = figure.locator("input[type=range]")
+        slider.scroll_into_view_if_needed()
+        assert slider.input_value() == "0"
+        slider.focus()
+        watched.page.keyboard.press("ArrowRight")
+        expect(slider).to_have_value("1")
+        moved = figure.locator("output").inner_text()
+        figure.get_by_role("button", name="Step", exact=True).focus()
+        watched.page.keyboard.press("Enter")
+        expect(slider).to_have_value("2")
+        assert figure.locator("output").inner_text() != moved
+        figure.get_by_role("button", name="Back").click()
+        expect(figure.locator("output")).to_have_text(moved)
+        figure.get_by_role("button", name="Play").click()
+        expect(slider).to_have_value("3", timeout=10_000)
+        figure.get_by_role("button", name="Pause").click()
+        stopped = slider.input_value()
+        watched.page.wait_for_timeout(1200)
+        assert slider.input_value() == stopped
+        for start in figure.locator("input[type=radio]").all():
+            before = figure.locator("output").inner_text()
+            start.check()
+            assert start.is_checked()
+            assert start.get_attribute("value") == "linear" or figure.locator("output").inner_text() != before
         assert watched.foreign == []
 
 
