@@ -2,6 +2,7 @@
 
 import importlib
 import time
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 import typer
@@ -9,6 +10,9 @@ import typer
 from efflab import topics
 from efflab.cli.output import Json, note, print_json
 from efflab.errors import EfflabError
+
+# Experiments that a topic owns under another name: that of the module in efflab and of the ledger's file.
+OWNED = {"deep_compression": "huffman"}
 
 SEEDS = {"smoke": (0,), "cpu": (0, 1, 2), "full": (0, 1, 2)}
 
@@ -33,6 +37,30 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return seeds
 
 
+def experiment(name: str) -> tuple[str, str]:
+    """Where a topic's experiments are written and what runs them.
+
+    Args:
+        name: a topic, or experiments that a topic owns.
+
+    Returns:
+        The name in the ledger, and the module whose ``reproduce`` has ``run``.
+
+    Raises:
+        EfflabError: no topic is called so, or it is planned.
+
+    >>> experiment("pruning"), experiment("huffman")
+    (('pruning', 'efflab.pruning'), ('deep_compression', 'efflab.deep_compression'))
+    """
+    topic = topics.get(OWNED.get(name, name))
+    for own, owner in OWNED.items():
+        if owner == topic.name:
+            return own, f"efflab.{own}"
+    if not topic.ready:
+        raise EfflabError(f"topic {topic.name!r} is planned and has no experiments yet")
+    return topic.name, topic.module
+
+
 def reproduce(
     topic: Annotated[str, typer.Argument(help="A topic, such as pruning.")],
     scale: Annotated[
@@ -45,23 +73,21 @@ def reproduce(
     as_json: Json = False,
 ) -> None:
     """Run a paper's experiments and write their results; an interrupted run goes on where it stopped."""
-    chosen = topics.get(topic)
-    if not chosen.ready:
-        raise EfflabError(f"topic {chosen.name!r} is planned and has no experiments yet")
+    name, package = experiment(topic)
     numbers = parse_seeds(seeds) if seeds else None
     from efflab import results as ledger
 
     start = time.monotonic()
-    module = importlib.import_module(f"{chosen.module}.reproduce")
+    module = importlib.import_module(f"{package}.reproduce")
     numbers = numbers or getattr(module, "SEEDS", SEEDS).get(scale, SEEDS[scale])
     measured = module.run(scale, numbers, progress=not as_json)
     records = measured.records
-    path = ledger.write(chosen.name, records, measured.series)
+    path = ledger.write(name, records, measured.series)
     note(f"{len(records)} results in {time.monotonic() - start:.0f} s, written to {path}")
     if as_json:
         print_json([one.to_dict() for one in records])
     else:
-        typer.echo(str(ledger.table(chosen.name, scale)))
+        typer.echo(str(ledger.table(name, scale)))
 
 
 def results(
@@ -74,7 +100,7 @@ def results(
     """Show recorded results beside the papers' figures and the bars."""
     from efflab import results as ledger
 
-    names = [topics.get(topic).name] if topic else ledger.topics()
+    names = _recorded(topic, ledger.topics()) if topic else ledger.topics()
     if as_json:
         records = [one for name in names for one in ledger.read(name)]
         print_json([one.to_dict() for one in records if scale in {None, one.scale}])
@@ -83,3 +109,12 @@ def results(
         note("nothing was recorded yet; efflab reproduce TOPIC writes results")
     for name in names:
         typer.echo(str(ledger.table(name, scale)))
+
+
+def _recorded(name: str, known: Collection[str]) -> tuple[str, ...]:
+    """Names in the ledger of a topic's own results and of the experiments it owns; the topic's where there are none."""
+    if name in OWNED:
+        return (name,)
+    topic = topics.get(name).name
+    own = (topic, *(other for other, owner in OWNED.items() if owner == topic))
+    return tuple(one for one in own if one in known) or (topic,)

@@ -15,8 +15,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from efflab.deep_compression import published
-from efflab.deep_compression.published import Row
+from efflab.deep_compression.published import Cell, Row
 
+SMALL_NETWORKS = ("lenet-300-100", "lenet-5", "squeezenet")
+NETWORKS = (*SMALL_NETWORKS, "alexnet", "vgg-16")
+PUBLISHED_SIZE = {
+    **{name: f"deep_compression/table1/{name}-compressed" for name in published.NETWORKS},
+    "squeezenet": "squeezenet/table2/squeezenet-deep-compression-6-bit",
+}
+# SqueezeNet's published rate is against AlexNet.
+PUBLISHED_RATE = {name: f"{PUBLISHED_SIZE[name]}/rate" for name in published.NETWORKS}
+SEED = 0
 CHUNK = 1 << 20
 LARGEST_CENTROID = 0.1
 
@@ -27,7 +36,7 @@ class Drawn(NamedTuple):
     """A file of drawn weights, and what it could have been at best.
 
     Attributes:
-        file_bytes: of the ``.efz``.
+        file_bytes: of the ``.efz`` file.
         bound_bytes: entropy of masks and codes, four bytes a centroid and a bias.
         dense_bytes: four bytes a parameter.
     """
@@ -40,6 +49,11 @@ class Drawn(NamedTuple):
     def excess_percent(self) -> float:
         """By how much the file exceeds the bound."""
         return 100 * (self.file_bytes / self.bound_bytes - 1)
+
+
+def cells(network: str) -> tuple[Cell, ...]:
+    """Cells of the table of a network of ``published.NETWORKS``, or of SqueezeNet's."""
+    return published.squeezenet_cells() if network == "squeezenet" else published.cells(network)
 
 
 def layers(network: str) -> tuple[Row, ...]:
@@ -107,7 +121,7 @@ class DrawnState(Mapping[str, Tensor]):
         seed: of the drawing.
     """
 
-    def __init__(self, network: str, seed: int = 0) -> None:
+    def __init__(self, network: str, seed: int = SEED) -> None:
         self.network, self.seed = network, seed
         self.rows = {row.parameter: row for row in layers(network)}
         model = published.skeleton("squeezenet1-0" if network == "squeezenet" else network)
@@ -144,7 +158,7 @@ class DrawnState(Mapping[str, Tensor]):
         return 4 * sum(int(np.prod(shape)) for shape in self.shapes.values())
 
 
-def write(network: str, path: Path, seed: int = 0) -> Drawn:
+def write(network: str, path: Path, seed: int = SEED) -> Drawn:
     """Draw a network and write it as ``.efz``, layer by layer."""
     from efflab import efz  # noqa: PLC0415 - numba's cost, where it is needed
 

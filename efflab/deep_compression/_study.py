@@ -32,7 +32,7 @@ ROOMS = ("data", "deep_compression/_study", "models", "pruning", "quantization",
 
 @dataclass(frozen=True)
 class Further:
-    """Pruning on, beyond the network of ``reproduce pruning``, and learning from that network's answers meanwhile.
+    """Training the network of ``reproduce pruning`` on, pruning it further, and learning from another one's answers.
 
     Attributes:
         config: what to prune at the end.
@@ -41,7 +41,8 @@ class Further:
         lr: learning rate at the start, brought to zero by a cosine.
         weight_decay: L2 penalty.
         dropout: rate, far below the dense network's.
-        teacher: weight of the teacher's answers against the labels.
+        teacher: ``"dense"`` or ``"pruned"``, the network whose answers are learnt; None learns from labels alone.
+        share: of the teacher's answers against the labels.
         temperature: of the teacher's answers.
     """
 
@@ -51,8 +52,9 @@ class Further:
     lr: float
     weight_decay: float = 0.0
     dropout: float = 0.0
-    teacher: float = 0.0
-    temperature: float = 1.0
+    teacher: str | None = None
+    share: float = 0.9
+    temperature: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,8 @@ def trained(recipe: Recipe, seed: int, mnist: ImageData, *, progress: bool) -> d
 
 def compressed(recipe: Recipe, method: Method, seed: int, mnist: ImageData, *, progress: bool) -> Outcome:
     """Compress the pruned network of one seed, or take the compressed one from the cache."""
-    kept = trained(recipe, seed, mnist, progress=progress)["pruned"]
-    make = partial(_compress, recipe, method, seed, mnist, kept, progress=progress)
+    kept = trained(recipe, seed, mnist, progress=progress)
+    make = partial(_compress, recipe, method, mnist, kept, seed=seed, progress=progress)
     found = results.kept("deep_compression", (recipe, method, seed), make, ROOMS)
     network = bare(recipe)
     models.load_weights(network, results.kept_folder("deep_compression") / found["weights"])
@@ -127,7 +129,7 @@ def compressed(recipe: Recipe, method: Method, seed: int, mnist: ImageData, *, p
         found["shared_error"],
         found["error"],
         found["held_out_error"],
-        max(kept["date"], found["date"]),
+        max(kept["pruned"]["date"], found["date"]),
         network,
     )
 
@@ -135,21 +137,23 @@ def compressed(recipe: Recipe, method: Method, seed: int, mnist: ImageData, *, p
 def _compress(
     recipe: Recipe,
     method: Method,
-    seed: int,
     mnist: ImageData,
     kept: Mapping[str, Any],
     path: Path,
     *,
+    seed: int,
     progress: bool,
 ) -> dict[str, Any]:
     """Prune on, share, tune, and read the test set once for each network."""
-    network = bare(recipe, kept["weights"])
-    images, loss = mnist.train.take(recipe.images), training.cross_entropy
+    network = bare(recipe, kept["pruned"]["weights"])
+    images, loss = unanswered(mnist.train.take(recipe.images))
     fit = partial(training.fit, seed=seed, progress=progress)
-    errors = {"pruned_error": kept["error"]}
+    errors = {"pruned_error": kept["pruned"]["error"]}
     if (further := method.further) is not None:
-        images, loss = answered(network, images, further.teacher, further.temperature)
-        student = bare(recipe, kept["weights"], further.dropout)
+        if further.teacher:
+            teacher = bare(recipe, kept[further.teacher]["weights"])
+            images, loss = answered(teacher, images, further.share, further.temperature)
+        student = bare(recipe, kept["pruned"]["weights"], further.dropout)
         prune_on(student, further, partial(fit, train=images, loss=loss))
         network.load_state_dict(student.state_dict())
         errors["pruned_error"] = training.evaluate(network, mnist.test).error_percent
@@ -169,20 +173,24 @@ def _compress(
     }
 
 
-def answered(
-    teacher: nn.Module, split: Split, share: float, temperature: float
-) -> tuple[Split, Callable[[Tensor, Tensor], Tensor]]:
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def unanswered(split: Split) -> tuple[Split, Loss]:
+    """A split with its labels, and the loss they are for."""
+    return split, training.cross_entropy
+
+
+def answered(teacher: nn.Module, split: Split, share: float, temperature: float) -> tuple[Split, Loss]:
     """A split whose targets are mixed from labels and a teacher's answers, and the loss they are for.
 
     Args:
         teacher: gives logits.
         split: images and labels.
-        share: of the teacher's answers, in [0, 1]; 0 leaves the split and its loss as they are.
+        share: of the teacher's answers, in [0, 1].
         temperature: T; logits of teacher and student are divided by it, and the loss is multiplied by T^2, which leaves the
             gradient's size (Hinton et al., section 2).
     """
-    if share == 0:
-        return split, training.cross_entropy
     labels = F.one_hot(split.y, 10).float()
     soft = F.softmax(_logits(teacher, split.x) / temperature, -1)
     targets = share * soft + (1 - share) * labels
@@ -196,7 +204,7 @@ def _soft_loss(output: Tensor, target: Tensor, temperature: float) -> Tensor:
 @torch.no_grad()
 def _logits(network: nn.Module, x: Tensor) -> Tensor:
     with mode(network, training=False):
-        return torch.cat([network(part) for part in x.split(1000)])
+        return torch.cat([network(part) for part in torch.split(x, 1000)])
 
 
 def prune_on(network: nn.Module, further: Further, fit: Callable[..., Any]) -> None:
@@ -225,7 +233,7 @@ def share_biases_(network: nn.Module, bits: int) -> None:
         bias = getattr(layer, "bias", None)
         if isinstance(bias, nn.Parameter):
             bias.copy_(kmeans(bias.detach(), 2**bits, init="optimal").decode())
-            bias.requires_grad_(requires_grad=False)
+            bias.requires_grad = False
 
 
 def continued(
