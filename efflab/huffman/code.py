@@ -19,6 +19,9 @@ Data = bytes | bytearray | memoryview
 # Words of up to 12 bits are decoded by one look-up, several at a time.
 USUAL_LIMIT = 12
 
+# Below this many symbols a table of pairs costs more than it saves.
+MANY = 1 << 18
+
 
 @dataclass(frozen=True, eq=False)
 class HuffmanCode:
@@ -301,15 +304,27 @@ def symbol_counts(symbols: ArrayLike, size: int | None = None) -> Numbers:
     """
     array = np.asarray(symbols)
     flat = _as_symbols(array, 256 if array.dtype == np.uint8 else MAX_SIZE)
-    from efflab.huffman import _streams  # noqa: PLC0415 - as above
-
-    counts: Numbers = _streams.count_symbols(flat, 256 if flat.dtype == np.uint8 else MAX_SIZE)
+    counts = _count(flat)
     found = int(np.flatnonzero(counts)[-1]) + 1 if flat.size else 0
     if size is not None and found > size:
         raise HuffmanError(f"symbols must be from 0 to {size - 1:,}, and go up to {found - 1:,}")
     wanted = np.zeros(found if size is None else size, np.int64)
     wanted[:found] = counts[:found]
     return wanted
+
+
+def _count(symbols: Symbols) -> Numbers:
+    """How often each number that fits the dtype occurs."""
+    from efflab.huffman import _streams  # noqa: PLC0415 - as above
+
+    counts: Numbers
+    if symbols.dtype != np.uint8 or symbols.size < MANY or symbols.size >> 33:
+        counts = _streams.count_symbols(symbols, 256 if symbols.dtype == np.uint8 else MAX_SIZE)
+        return counts
+    even, odd = _streams.count_pairs(symbols)
+    pairs = (even.astype(np.int64) + odd).reshape(256, 256)
+    counts = pairs.sum(0) + pairs.sum(1) + _streams.count_symbols(symbols[symbols.size // 8 * 8 :], 256)
+    return counts
 
 
 def _bounds(count: int, streams: int) -> Numbers:
