@@ -15,6 +15,7 @@ Keys = NDArray[np.uint64]
 Counts = NDArray[np.int64]
 Index = NDArray[np.int32]
 Symbols = NDArray[np.uint16]
+Int = int | np.int64
 
 LOW = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
@@ -24,7 +25,7 @@ MULTIPLIER = np.uint64(0x9E3779B1)
 
 
 @njit(cache=True, nogil=True)
-def compact(bits: Bits, index: Index, keys: Keys) -> int:
+def compact(bits: Bits, index: Index, keys: Keys) -> Int:
     """Gather the elements that are not all zero bits: where they stand, and their bits; return how many there are."""
     found = 0
     for i in range(bits.size):
@@ -35,10 +36,10 @@ def compact(bits: Bits, index: Index, keys: Keys) -> int:
 
 
 @njit(cache=True, nogil=True)
-def slot_of(key: np.uint64, table: Keys, counts: Counts, shift: np.uint64) -> int:
+def slot_of(key: np.uint64, table: Keys, counts: Counts, shift: np.uint64) -> Int:
     """The slot that holds ``key``, or the free one where it belongs; the table has 2^(32 - shift) slots."""
     folded = (key ^ (key >> HALF)) & LOW
-    slot = np.int64(((folded * MULTIPLIER) & LOW) >> shift)
+    slot: Int = np.int64(((folded * MULTIPLIER) & LOW) >> shift)
     last = counts.size - 1
     while counts[slot] != 0 and table[slot] != key:
         slot = 0 if slot == last else slot + 1
@@ -47,8 +48,8 @@ def slot_of(key: np.uint64, table: Keys, counts: Counts, shift: np.uint64) -> in
 
 @njit(cache=True, nogil=True)
 def tally(
-    keys: Keys, table: Keys, counts: Counts, shift: np.uint64, distinct: int, limit: int
-) -> tuple[int, int]:
+    keys: Keys, table: Keys, counts: Counts, shift: np.uint64, distinct: Int, limit: Int
+) -> tuple[Int, Int]:
     """Count keys in the table, until one more than ``limit`` would stand there.
 
     Returns:
@@ -67,8 +68,8 @@ def tally(
 
 @njit(cache=True, nogil=True)
 def tally_gaps(
-    index: Index, base: int, previous: int, counts: Counts, long: Counts, longs: int
-) -> tuple[int, int]:
+    index: Index, base: Int, previous: Int, counts: Counts, long: Counts, longs: Int
+) -> tuple[Int, Int]:
     """Count the zeros before each element found in a chunk that begins at ``base``.
 
     Args:
@@ -96,8 +97,8 @@ def tally_gaps(
 
 @njit(cache=True, nogil=True)
 def tally_columns(
-    index: Index, base: int, columns: int, first: Index, last: Index, counts: Counts, long: Counts, longs: int
-) -> int:
+    index: Index, base: Int, columns: Int, first: Index, last: Index, counts: Counts, long: Counts, longs: Int
+) -> Int:
     """Count the zeros between neighbours within each column, reading along the rows.
 
     Args:
@@ -115,7 +116,7 @@ def tally_columns(
     """
     row = base // columns
     column = base - row * columns
-    place = 0
+    place: Int = 0
     for i in range(index.size):
         column += np.int64(index[i]) - place
         place = np.int64(index[i])
@@ -140,19 +141,19 @@ def tally_columns(
 def emit(
     index: Index,
     keys: Keys,
-    start: int,
-    base: int,
-    previous: int,
+    start: Int,
+    base: Int,
+    previous: Int,
     table: Keys,
     counts: Counts,
     shift: np.uint64,
     label_of: Symbols,
-    filler: int,
-    bits: int,
+    filler: Int,
+    bits: Int,
     labels: Symbols,
     gaps: Symbols,
-    filled: int,
-) -> tuple[int, int, int]:
+    filled: Int,
+) -> tuple[Int, Int, Int]:
     """Write labels and gaps of the elements of a chunk, fillers between them, until the buffers are full.
 
     Args:
@@ -198,7 +199,7 @@ def emit(
 
 @njit(cache=True, nogil=True)
 def label(
-    keys: Keys, table: Keys, counts: Counts, shift: np.uint64, label_of: Symbols, zero: int, labels: Symbols
+    keys: Keys, table: Keys, counts: Counts, shift: np.uint64, label_of: Symbols, zero: Int, labels: Symbols
 ) -> None:
     """Write the label of every element; ``zero`` is that of all zero bits."""
     for i in range(keys.size):
@@ -216,7 +217,7 @@ def gather(codebook: Bits, labels: Symbols, out: Bits) -> None:
 
 
 @njit(cache=True, nogil=True)
-def scatter_rows(codebook: Bits, labels: Symbols, gaps: Symbols, previous: int, out: Bits) -> None:
+def scatter_rows(codebook: Bits, labels: Symbols, gaps: Symbols, previous: Int, out: Bits) -> None:
     """Write the values of entries where their gaps put them, along the rows; the gaps are known to end within ``out``."""
     for i in range(labels.size):
         previous += np.int64(gaps[i]) + 1
@@ -225,7 +226,7 @@ def scatter_rows(codebook: Bits, labels: Symbols, gaps: Symbols, previous: int, 
 
 @njit(cache=True, nogil=True)
 def scatter_columns(
-    codebook: Bits, labels: Symbols, gaps: Symbols, previous: int, out: Bits, rows: int, columns: int
+    codebook: Bits, labels: Symbols, gaps: Symbols, previous: Int, out: Bits, rows: Int, columns: Int
 ) -> None:
     """Write the values of entries where their gaps put them, down the columns."""
     column = previous // rows

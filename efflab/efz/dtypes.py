@@ -47,7 +47,7 @@ NUMBERS = {dtype: number for number, dtype in DTYPES.items()}
 LARGEST_CODED = 8
 """Bytes of the largest number that a codebook may hold; complex128 is stored as it is."""
 
-_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+_UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
 
 def name_of(dtype: torch.dtype) -> str:
@@ -55,7 +55,7 @@ def name_of(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def unsigned(itemsize: int) -> type[np.unsignedinteger[Any]]:
+def unsigned(itemsize: int) -> np.dtype[Any]:
     """The unsigned integer of 1, 2, 4 or 8 bytes."""
     return _UNSIGNED[itemsize]
 
@@ -87,9 +87,13 @@ def bytes_of(tensor: Tensor) -> NDArray[np.uint8]:
     Returns:
         (numel * itemsize,) bytes.
     """
-    plain = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
-    flat: NDArray[np.uint8] = plain.view(torch.uint8).numpy()
-    return little(flat, tensor.dtype)
+    return little(_flat(tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()), tensor.dtype)
+
+
+def _flat(tensor: Tensor) -> NDArray[np.uint8]:
+    """The memory of a contiguous tensor; one of one element is contiguous whatever its stride, and reshape keeps that."""
+    flat: NDArray[np.uint8] = tensor.as_strided((tensor.numel(),), (1,)).view(torch.uint8).numpy()
+    return flat
 
 
 def little(flat: NDArray[np.uint8], dtype: torch.dtype) -> NDArray[np.uint8]:
@@ -111,8 +115,7 @@ def writable_bytes(tensor: Tensor) -> NDArray[np.uint8] | None:
         return None
     if tensor.is_conj() or tensor.is_neg():
         return None
-    flat: NDArray[np.uint8] = tensor.detach().reshape(-1).view(torch.uint8).numpy()
-    return flat
+    return _flat(tensor.detach())
 
 
 def dense_bytes(shape: tuple[int, ...], dtype: torch.dtype) -> int:

@@ -1,6 +1,8 @@
 """Opening a file: its directory first, then any tensor alone."""
 
+import math
 import os
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from efflab.efz import layout
+from efflab.efz import directory
 from efflab.efz.dtypes import little
 from efflab.efz.errors import EfzError
 from efflab.efz.layout import END, HEAD, MAGIC, RAW, ROWS, SPARSE, TRAILER, VERSION, Entry
@@ -58,15 +60,15 @@ class Codes:
         if self.order == ROWS:
             return places
         columns, rows = np.divmod(places, self.shape[0])
-        return rows * (int(np.prod(self.shape)) // self.shape[0]) + columns
+        return rows * math.prod(self.shape[1:]) + columns
 
     def dense(self) -> Tensor:
         """The tensor."""
-        flat = torch.zeros(int(np.prod(self.shape, dtype=np.int64)), dtype=self.codebook.dtype)
-        bits = flat.view(torch.uint8).reshape(flat.numel(), -1)
-        values = self.codebook.view(torch.uint8).reshape(len(self.codebook), -1)
-        bits[torch.from_numpy(self.positions)] = values[torch.from_numpy(self.labels.astype(np.int64))]
-        return flat.reshape(self.shape)
+        size = self.codebook.dtype.itemsize
+        values = self.codebook.view(torch.uint8).numpy().reshape(-1, size)
+        flat = torch.zeros(math.prod(self.shape) * size, dtype=torch.uint8)
+        flat.numpy().reshape(-1, size)[self.positions] = values[self.labels]
+        return flat.view(self.codebook.dtype).reshape(self.shape)
 
 
 class File:
@@ -118,9 +120,9 @@ class File:
             )
         self._stream.seek(HEAD.size + space)
         content = self._stream.read(size)
-        if layout.directory_checksum(start, content) != checksum:
+        if directory.directory_checksum(start, content) != checksum:
             raise EfzError(f"{self.path} is damaged: its directory does not match its checksum")
-        return layout.parse(content, self.path, space)
+        return directory.parse(content, self.path, space)
 
     def _refuse_head(self, start: bytes) -> None:
         if start[: len(MAGIC)] != MAGIC[: len(start)] or not start:
@@ -225,7 +227,8 @@ class File:
             gaps = np.concatenate(
                 [np.zeros(0, narrow), *(block[1] for block in blocks if block[1] is not None)]
             )
-        values = section.codebook().view(np.uint8)
+        values = torch.empty(entry.codebook_size * entry.dtype.itemsize, dtype=torch.uint8)
+        values.numpy().view(section.codebook_kind)[:] = section.codebook()
         codebook = tensor_of(values, entry.dtype, (entry.codebook_size,))
         return Codes(labels, gaps, codebook, entry.shape, entry.order, entry.index_bits, entry.fillers)
 
@@ -243,17 +246,19 @@ class File:
         return table(self.entries, self.file_bytes, self.path.name)
 
 
-def tensor_of(values: NDArray[np.uint8], dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
+def tensor_of(values: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
     """A tensor from little-endian bytes, whose memory it takes."""
-    return torch.from_numpy(little(values, dtype)).view(dtype).reshape(shape)
+    if sys.byteorder != "little":
+        values = torch.from_numpy(little(values.numpy(), dtype))
+    return values.view(dtype).reshape(shape)
 
 
 def fresh(section: Section) -> Tensor:
     """A section as a new tensor; its checksum has been compared."""
     entry = section.entry
-    out: NDArray[np.uint8] = (np.zeros if entry.coding == SPARSE else np.empty)(entry.dense_bytes, np.uint8)
-    section.decode(out)
-    return tensor_of(out, entry.dtype, entry.shape)
+    flat = (torch.zeros if entry.coding == SPARSE else torch.empty)(entry.dense_bytes, dtype=torch.uint8)
+    section.decode(flat.numpy())
+    return tensor_of(flat, entry.dtype, entry.shape)
 
 
 def open(path: str | os.PathLike[str], *, limit_bytes: int | None = None) -> File:  # noqa: A001 - efz.open, as gzip.open

@@ -18,6 +18,7 @@ _GAPS = 1 << 16
 _PANEL = 8
 
 Counts = NDArray[np.int64]
+Int = int | np.int64
 
 
 class Table:
@@ -31,7 +32,7 @@ class Table:
         self.counts = np.zeros(1 << slots, np.int64)
         self.shift = np.uint64(32 - slots)
         self.limit = min(1 << (slots - 2), MAX_K)
-        self.distinct = 0
+        self.distinct: Int = 0
 
     def add(self, keys: NDArray[np.uint64]) -> bool:
         """Count keys; False where there are more distinct ones than a codebook may hold."""
@@ -66,7 +67,7 @@ class Gaps:
 
     counts: Counts = field(default_factory=lambda: np.zeros(_GAPS, np.int64))
     long: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
-    longs: int = 0
+    longs: Int = 0
 
     def room(self, size: int) -> None:
         """Make room for the long gaps of a tensor of ``size`` elements."""
@@ -122,7 +123,8 @@ def scan(bits: Bits, rows: int, orders: tuple[str, ...]) -> Scan:
         each.room(bits.size)
     columns = bits.size // rows if rows else 0
     first, last = (np.full(columns if COLUMNS in orders else 0, -1, np.int32) for _ in range(2))
-    nonzeros, previous = 0, -1
+    nonzeros = 0
+    previous: Int = -1
     for base, index, keys in nonzeros_of(chunks(bits)):
         nonzeros += index.size
         if not table.add(keys):

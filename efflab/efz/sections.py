@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import torch
@@ -61,6 +61,11 @@ class Section:
         if values.size and int(values.max()) > 1:
             raise self.refuse("holds a truth value that is neither true nor false")
 
+    @property
+    def codebook_kind(self) -> np.dtype[Any]:
+        """The unsigned little-endian integers of the codebook."""
+        return unsigned(self.entry.dtype.itemsize).newbyteorder("<")
+
     def codebook(self) -> Bits:
         """Bit patterns by label.
 
@@ -68,9 +73,10 @@ class Section:
             EfzError: where one stands twice, or the zero of the fillers is missing or has no use.
         """
         entry = self.entry
-        kind = np.dtype(unsigned(entry.dtype.itemsize))
-        data = self.take(0, entry.codebook_size * kind.itemsize)
-        values = np.frombuffer(data, kind.newbyteorder("<")).astype(kind)
+        kind = self.codebook_kind
+        values = np.frombuffer(self.take(0, entry.codebook_size * kind.itemsize), kind).astype(
+            kind.newbyteorder("=")
+        )
         if np.unique(values).size != values.size:
             raise self.refuse("has a codebook that holds a value twice")
         if entry.coding == SPARSE and bool((values == 0).any()) != (entry.fillers > 0):
@@ -199,7 +205,7 @@ class Section:
 
     def _read_raw(self, out: NDArray[np.uint8]) -> None:
         self.stream.seek(self.entry.offset)
-        view = memoryview(out)
+        view = out.data
         done = 0
         while done < out.size:
             count = self.stream.readinto(view[done : done + (_PIECE << 4)])  # type: ignore[attr-defined]  # files have it

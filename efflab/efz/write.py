@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from efflab import huffman
-from efflab.efz import layout
+from efflab.efz import directory
 from efflab.efz.choose import Plan, choose
 from efflab.efz.dtypes import LARGEST_CODED, Bits, bits_of, bytes_of, refuse_unstorable, unsigned
 from efflab.efz.layout import BLOCK, CODEBOOK, COLUMNS, MAX_INDEX_BITS, ORDERS, RAW, ROWS, SINGLE, Entry
-from efflab.efz.scan import CHUNK, Scan, chunks, chunks_down, nonzeros_of, scan
+from efflab.efz.scan import CHUNK, Int, Scan, chunks, chunks_down, nonzeros_of, scan
 from efflab.efz.summary import Summary
 from efflab.errors import EfflabError
 from efflab.files import atomic_path
@@ -65,15 +65,15 @@ def save(
     if Path(path).is_dir():
         raise EfflabError(f"{path} is a folder, and an .efz file was to be written there")
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
-        stream.write(layout.head())
+        stream.write(directory.head())
         entries: list[Entry] = []
         for names, tensor in _shown(groups, progress=progress):
             entry = write_tensor(stream, names, tensor, settings)
-            entries.append(replace(entry, header=len(layout.record(entry))))
-        content = layout.directory(tuple(entries), words)
+            entries.append(replace(entry, header=len(directory.record(entry))))
+        content = directory.directory(tuple(entries), words)
         if len(content) >= 1 << 32:
             raise EfflabError(f"the names of {len(entries):,} tensors take more than 4 GiB")
-        stream.write(content + layout.trailer(content))
+        stream.write(content + directory.trailer(content))
         size = stream.tell()
     return Summary(Path(path), size, tuple(entries))
 
@@ -179,7 +179,7 @@ class _Section:
 
 def _write_raw(stream: BinaryIO, entry: Entry, content: NDArray[np.uint8]) -> Entry:
     section = _Section(stream)
-    flat = memoryview(content)
+    flat = content.data
     for start in range(0, content.size, _PIECE):
         section.write(flat[start : start + _PIECE])
     return replace(entry, coding=RAW, checksum=section.checksum)
@@ -187,7 +187,7 @@ def _write_raw(stream: BinaryIO, entry: Entry, content: NDArray[np.uint8]) -> En
 
 def _write_coded(stream: BinaryIO, entry: Entry, bits: Bits, found: Scan, plan: Plan) -> Entry:
     section = _Section(stream)
-    dtype = np.dtype(unsigned(entry.dtype.itemsize)).newbyteorder("<")
+    dtype = unsigned(entry.dtype.itemsize).newbyteorder("<")
     section.write(plan.codebook.astype(dtype).tobytes())
     label_book = section.write(huffman.pack_lengths(plan.labels))
     codes, packed = 0, []
@@ -215,7 +215,7 @@ class BlockWriter:
         if self.code is None or symbols.size == 0:
             return b""
         data = self.code.encode(symbols, streams_for(symbols.size))
-        return data if last else layout.varint(len(data)) + data
+        return data if last else directory.varint(len(data)) + data
 
 
 def streams_for(count: int) -> int:
@@ -281,10 +281,11 @@ def _nonzeros(
     assert table is not None
     label_of, filler = _labels_by_slot(found, plan)
     labels, gaps = np.empty(BLOCK, np.uint16), np.empty(BLOCK, np.uint16)
-    previous, filled = -1, 0
+    previous: Int = -1
+    filled: Int = 0
     pieces = chunks_down(bits, entry.rows) if plan.order == COLUMNS else chunks(bits)
     for base, index, keys in nonzeros_of(pieces):
-        start = 0
+        start: Int = 0
         while start < index.size:
             start, previous, filled = _kernels.emit(
                 index, keys, start, base, previous, table.keys, table.counts, table.shift, label_of, filler,
