@@ -211,7 +211,7 @@ def test_a_whole_model_is_packed():
 
 
 def test_a_model_that_is_one_layer():
-    with pytest.raises(EfflabError, match="PackedLinear.of"):
+    with pytest.raises(EfflabError, match=r"PackedLinear\.of"):
         pack_(few_values_(nn.Linear(300, 50), 0.1, 31))
 
 

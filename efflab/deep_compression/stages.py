@@ -16,7 +16,7 @@ from efflab.models import load_weights, save_weights
 KIND = "efflab.deep_compression"
 _FORMAT = 1
 _CHUNK_BYTES = 2**20
-_OWN_NAME = re.compile(r"run\.json|\d+-[a-z]+\.(json|safetensors|pt(\.round\d+)?)")
+_OWN_NAME = re.compile(r"run\.json|\d+-(dense|prune|share|tune)\.(json|safetensors|pt(\.round\d+)?)")
 
 
 class Stages:
