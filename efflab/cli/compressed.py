@@ -1,5 +1,7 @@
 """``efflab compress``, ``inspect`` and ``decompress``: a model into one small file, a look at it, and back."""
 
+import contextlib
+import os
 import zlib
 from collections.abc import Iterable
 from itertools import pairwise
@@ -46,11 +48,12 @@ def complete_layer(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of the file's tensors that begin so."""
     from efflab import efz
 
-    try:
-        with efz.open(ctx.params["file"]) as file:
+    # An option without its value keeps the command line from being read to its end.
+    words = f"{os.environ.get('COMP_WORDS', '')} {os.environ.get('_TYPER_COMPLETE_ARGS', '')}".split()
+    for word in (ctx.params.get("file"), *words):
+        with contextlib.suppress(EfflabError, OSError, TypeError), efz.open(word) as file:
             return [name for name in file.names if name.startswith(incomplete)]
-    except (EfflabError, OSError, KeyError):
-        return []
+    return []
 
 
 Model = Annotated[
