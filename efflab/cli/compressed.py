@@ -50,8 +50,8 @@ def complete_layer(ctx: typer.Context, incomplete: str) -> list[str]:
 
     # An option without its value keeps the command line from being read to its end.
     words = f"{os.environ.get('COMP_WORDS', '')} {os.environ.get('_TYPER_COMPLETE_ARGS', '')}".split()
-    for word in (ctx.params.get("file"), *words):
-        with contextlib.suppress(EfflabError, OSError, TypeError), efz.open(word) as file:
+    for word in (str(ctx.params.get("file") or ""), *words):
+        with contextlib.suppress(EfflabError, OSError), efz.open(word) as file:
             return [name for name in file.names if name.startswith(incomplete)]
     return []
 
