@@ -37,6 +37,7 @@ _TARGETS: Mapping[str, Target] = MappingProxyType(
         "00-measuring": Target("measuring-2", "measuring-2-solution", "walk"),
         "00-sample": Target("sample-1", "sample-1-solution", "keep_largest"),
         "01-pruning": Target("pruning-2", "pruning-2-solution", "masked_step"),
+        "02-quantization": Target("quantization-5", "quantization-5-solution", "affine_quantize"),
         "03-huffman": Target("huffman-2", "huffman-2-solution", "canonical_codes"),
     }
 )
