@@ -32,7 +32,7 @@ ROOMS = ("data", "deep_compression/_study", "models", "pruning", "quantization",
 
 @dataclass(frozen=True)
 class Further:
-    """Training the network of ``reproduce pruning`` on, pruning it further, and learning from another one's answers.
+    """Training a network of ``reproduce pruning`` on, pruning it further, and learning from another one's answers.
 
     Attributes:
         config: what to prune at the end.
@@ -41,6 +41,7 @@ class Further:
         lr: learning rate at the start, brought to zero by a cosine.
         weight_decay: L2 penalty.
         dropout: rate, far below the dense network's.
+        start: ``"pruned"`` or ``"dense"``, the network that is trained on.
         teacher: ``"dense"`` or ``"pruned"``, the network whose answers are learnt; None learns from labels alone.
         share: of the teacher's answers against the labels.
         temperature: of the teacher's answers.
@@ -52,6 +53,7 @@ class Further:
     lr: float
     weight_decay: float = 0.0
     dropout: float = 0.0
+    start: str = "pruned"
     teacher: str | None = None
     share: float = 0.9
     temperature: float = 4.0
@@ -153,7 +155,7 @@ def _compress(
         if further.teacher:
             teacher = bare(recipe, kept[further.teacher]["weights"])
             images, loss = answered(teacher, images, further.share, further.temperature)
-        student = bare(recipe, kept["pruned"]["weights"], further.dropout)
+        student = bare(recipe, kept[further.start]["weights"], further.dropout)
         prune_on(student, further, partial(fit, train=images, loss=loss))
         network.load_state_dict(student.state_dict())
         errors["pruned_error"] = training.evaluate(network, mnist.test).error_percent
