@@ -30,11 +30,12 @@ def now():
         return int(statm.read().split()[1]) * resource.getpagesize()
 
 path, dtype = sys.argv[1], getattr(torch, sys.argv[2])
-model = torch.nn.ParameterDict({"a": layer(2000, 0.09, 32), "b": layer(9000, float(sys.argv[3]), int(sys.argv[4]))})
-warm = {"a": model["a"][:100].clone(), "b": model["b"][:100].clone()}
+model = torch.nn.ParameterDict({"a": layer(1500, 0.09, 32), "b": layer(5000, float(sys.argv[3]), int(sys.argv[4]))})
+warm = {name: weight[:1000].clone() for name, weight in model.items()}
 for order in ("rows", "columns"):
-    efz.save(warm, path, order=order)
+    small = efz.save(warm, path, order=order)
     efz.load(path)
+    assert small.entries[1].coding == sys.argv[5]
 largest = model["b"].numel() * dtype.itemsize
 before = now()
 for order in ("rows", "columns"):
@@ -50,13 +51,13 @@ print(json.dumps({"beyond": beyond / largest, "whole": whole / largest, "coding"
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux says what a process holds now")
 @pytest.mark.parametrize(
     ("dtype", "density", "k", "coding"),
-    [("float32", 0.09, 32, "sparse"), ("float32", 1.0, 200, "codebook"), ("float16", 0.2, 1000, "sparse")],
+    [("float32", 0.09, 32, "sparse"), ("float16", 0.2, 1000, "sparse")],
 )
 def test_memory_beyond_the_model(dtype: str, density: float, k: int, coding: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "m.efz"), dtype, str(density), str(k)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "m.efz"), dtype, str(density), str(k), coding]
+    # Memory that is freed goes back at once, so that what is held before does not hide what is needed.
+    settings = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | settings)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["coding"] == coding
