@@ -84,14 +84,22 @@ class Relative:
         Raises:
             EfflabError: where the gaps lead beyond the array.
         """
-        places = self.positions()
-        if places.size and int(places[-1]) >= self.size:
-            raise EfflabError(
-                f"the gaps lead to position {int(places[-1]):,}, and the array has {self.size:,} elements"
-            )
         flat = np.zeros(self.size, self.values.dtype)
-        flat[places] = self.values
+        words = _as_words(self.values)
+        if words is None or self.gaps.dtype.kind != "u":
+            places = self.positions()
+            self._check_end(int(places[-1]) if places.size else -1)
+            flat[places] = self.values
+        else:
+            from efflab.sparse import _kernels  # noqa: PLC0415 - Numba loads only where it is needed
+
+            if _kernels.scatter(self.gaps, words, flat.view(words.dtype)) >= 0:
+                self._check_end(int(self.positions()[-1]))
         return flat.reshape(self.shape)
+
+    def _check_end(self, last: int) -> None:
+        if last >= self.size:
+            raise EfflabError(f"the gaps lead to position {last:,}, and the array has {self.size:,} elements")
 
 
 def to_relative(array: ArrayLike, bits: int) -> Relative:
@@ -107,11 +115,57 @@ def to_relative(array: ArrayLike, bits: int) -> Relative:
     _check_bits(bits)
     dense = np.asarray(array)
     flat = dense.ravel()
-    places = np.flatnonzero(flat)
-    gaps, filler = relative_index(places, bits)
-    values = np.zeros(gaps.size, dense.dtype)
-    values[~filler] = flat[places]
+    words = _as_words(flat)
+    if words is None:
+        places = np.flatnonzero(flat)
+        gaps, filler = relative_index(places, bits)
+        values = np.zeros(gaps.size, dense.dtype)
+        values[~filler] = flat[places]
+    else:
+        gaps, found = _from_words(words, _matters(dense.dtype), bits)
+        values = found.view(dense.dtype)
     return Relative(gaps, values, dense.shape, bits)
+
+
+def _as_words(values: NDArray[Any]) -> NDArray[Any] | None:
+    """Numbers as the unsigned integers that have their bits; None where there are none of their size."""
+    native = values.dtype.isnative and values.dtype.kind in "biuf" and values.dtype.itemsize <= 8
+    return values.view(f"u{values.dtype.itemsize}") if native else None
+
+
+def _matters(dtype: np.dtype[Any]) -> np.uint64:
+    """The bits that make a number other than zero: all, but a float's sign."""
+    return np.uint64((1 << (8 * dtype.itemsize - (dtype.kind == "f"))) - 1)
+
+
+def _from_words(words: NDArray[Any], matters: np.uint64, bits: int) -> tuple[Gaps, NDArray[Any]]:
+    """Gaps and values of words; room is taken for what a sample of them leads to expect."""
+    from efflab.sparse import _kernels  # noqa: PLC0415 - as above
+
+    block = _kernels.BLOCK
+    starts = range(0, words.size, 64 * block)
+    seen = sum(_kernels.count_nonzero(words[start : start + block], matters) for start in starts)
+    expected = int(1.1 * seen * words.size / max(1, min(words.size, len(starts) * block)))
+    state = np.zeros(3, np.int64)
+    gaps, values = _room(expected + (words.size >> bits) + 2 * block, words.dtype, bits)
+    _kernels.relative(words, matters, bits, gaps, values, state)
+    if state[0] < words.size:
+        entries, left = int(state[1]), words[int(state[0]) :]
+        more = _kernels.count_nonzero(left, matters) + (words.size >> bits) + 2 * block
+        larger = _room(entries + more, words.dtype, bits)
+        for old, new in zip((gaps, values), larger, strict=True):
+            new[:entries] = old[:entries]
+        gaps, values = larger
+        _kernels.relative(words, matters, bits, gaps, values, state)
+    # What is too much goes back at once, without a copy.
+    gaps.resize(int(state[1]), refcheck=False)
+    values.resize(int(state[1]), refcheck=False)
+    return gaps, values
+
+
+def _room(entries: int, dtype: np.dtype[Any], bits: int) -> tuple[Gaps, NDArray[Any]]:
+    gaps: Gaps = np.empty(entries, np.uint8 if bits <= 8 else np.uint16)
+    return gaps, np.empty(entries, dtype)
 
 
 def relative_index(positions: ArrayLike, bits: int) -> tuple[Gaps, NDArray[np.bool_]]:
@@ -133,19 +187,16 @@ def relative_index(positions: ArrayLike, bits: int) -> tuple[Gaps, NDArray[np.bo
         raise EfflabError(
             f"positions must be a vector of integers, and came as shape {places.shape} of {places.dtype}"
         )
-    places = places.astype(np.int64, copy=False)
-    steps = np.diff(places, prepend=-1) - 1
-    if steps.size and int(steps.min()) < 0:
+    places = np.ascontiguousarray(places, np.int64)
+    from efflab.sparse import _kernels  # noqa: PLC0415 - as above
+
+    last = int(places[-1]) if places.size else 0
+    gaps, _ = _room(places.size + (max(last, 0) >> bits) + 1, places.dtype, bits)
+    fillers = np.empty(gaps.size, np.bool_)
+    entries = int(_kernels.gaps_between(places, bits, gaps, fillers))
+    if entries < 0:
         raise EfflabError("positions must rise strictly, from 0 on")
-    fillers = steps >> bits
-    last = np.cumsum(fillers + 1) - 1
-    entries = int(last[-1]) + 1 if last.size else 0
-    dtype = np.uint8 if bits <= 8 else np.uint16
-    gaps: Gaps = np.full(entries, (1 << bits) - 1, dtype)
-    gaps[last] = steps & ((1 << bits) - 1)
-    filler = np.ones(entries, np.bool_)
-    filler[last] = False
-    return gaps, filler
+    return gaps[:entries], fillers[:entries]
 
 
 def absolute_index(gaps: ArrayLike) -> Positions:
@@ -157,10 +208,13 @@ def absolute_index(gaps: ArrayLike) -> Positions:
     Returns:
         (entries,) flat indices, fillers included.
     """
-    steps = np.asarray(gaps).astype(np.int64)
-    steps += 1
-    places: Positions = np.cumsum(steps, out=steps)
-    places -= 1
+    steps = np.asarray(gaps)
+    if steps.dtype not in (np.uint8, np.uint16) or steps.ndim != 1:
+        raise EfflabError(f"gaps must be a vector of uint8 or uint16, and came as shape {steps.shape} of {steps.dtype}")
+    from efflab.sparse import _kernels  # noqa: PLC0415 - as above
+
+    places = np.empty(steps.size, np.int64)
+    _kernels.accumulate(steps, places)
     return places
 
 
