@@ -252,9 +252,10 @@ def continued(
         ("dense", long, seed), partial(pruned_networks.train_dense, long, seed, mnist, progress=progress)
     )
 
+    rate = method.further.lr if method.further else method.tune_lr
+
     def make(_path: Path) -> dict[str, Any]:
         network = bare(recipe, start["weights"])
-        rate = method.further.lr if method.further else method.tune_lr
         images = mnist.train.take(recipe.images)
         training.fit(
             network,
@@ -267,6 +268,4 @@ def continued(
         )
         return {"error": training.evaluate(network, mnist.test).error_percent}
 
-    return results.kept(
-        "deep_compression", ("dense", recipe, method.epochs, method.tune_lr, seed), make, ROOMS
-    )
+    return results.kept("deep_compression", ("dense", recipe, method.epochs, rate, seed), make, ROOMS)

@@ -38,12 +38,12 @@ EXCESS_BAR_PCT, EXCESS_GOAL_PCT, DRAWN_EXCESS_BAR_PCT = 5, 2, 2
 MIB = 2**20
 
 PAPER = {
-    "lenet-300-100": Method({"fc1": 6, "fc2": 6, "fc3": 6}, tune_epochs=2, tune_lr=1e-4),
-    "lenet-5": Method({"conv1": 8, "conv2": 8, "fc1": 5, "fc2": 5}, tune_epochs=2, tune_lr=1e-4),
+    "lenet-300-100": Method({"fc1": 6, "fc2": 6, "fc3": 6}, tune_epochs=1, tune_lr=1e-4),
+    "lenet-5": Method({"conv1": 8, "conv2": 8, "fc1": 5, "fc2": 5}, tune_epochs=1, tune_lr=1e-4),
 }
 BEYOND = {
     "lenet-300-100": Method(
-        {"fc1": 4, "fc2": 4, "fc3": 4}, tune_epochs=2, tune_lr=1e-4, init="optimal", bias_bits=4
+        {"fc1": 4, "fc2": 4, "fc3": 4}, tune_epochs=1, tune_lr=1e-4, init="optimal", bias_bits=4
     ),
     "lenet-5": Method(
         {"conv1": 5, "conv2": 5, "fc1": 4, "fc2": 4},
