@@ -23,7 +23,8 @@ ROOMS = ("data", "models", "pruning", "quantization", "training")
 STATES = ("pruned", "dense")
 # A width is free of loss where the mean error exceeds the unquantized network's by no more than this.
 FREE_POINTS = 0.1
-SHOWN_BITS = 4  # where the initialisations are compared by what they keep
+SHOWN_BITS = (2, 4)  # where errors are recorded; the whole curves are in the series
+KEPT_BITS = 4  # where the initialisations are compared by what they keep
 _BITS = (1, 2, 3, 4, 5, 6, 8)
 _IMAGES = {"lenet-300-100": 20_000, "lenet-5": 5_000}
 
@@ -134,8 +135,8 @@ def free_bits(
 
 
 def compare(network: str, state: str, drawn: dict[str, Any], common: dict[str, Any]) -> list[results.Result]:
-    """Figures of one network: by method, bits without loss, and errors and what is kept at four bits."""
-    at = drawn["bits"].index(SHOWN_BITS)
+    """Figures of one network: by method, bits without loss, errors at two and four bits, and what is kept at four."""
+    at = drawn["bits"].index(KEPT_BITS)
 
     def figure(name: str, values: Sequence[float], unit: str) -> results.Result:
         return results.record(
@@ -159,7 +160,7 @@ def compare(network: str, state: str, drawn: dict[str, Any], common: dict[str, A
                     f"{method}/{stage}/error_{bits}_bits", [line[place] for line in drawn[stage][method]], "%"
                 )
                 for place, bits in enumerate(drawn["bits"])
-                if drawn[stage][method][0][place] is not None
+                if bits in SHOWN_BITS and drawn[stage][method][0][place] is not None
             ]
         made += [
             figure(f"{method}/largest_kept_pct", [line[at] for line in drawn["largest"][method]], "%"),
