@@ -69,5 +69,34 @@ def labels(values: Values, centroids: NDArray[np.float64]) -> NDArray[Any]:
     """Label each of the flat values with its nearest centroid, ties to the lower index."""
     thresholds, order = cuts(centroids, values.dtype)
     dtype = label_dtype(centroids.size)
-    rank = np.searchsorted(thresholds, values, side="left")
-    return order.astype(dtype)[rank]
+    straight = bool((order == np.arange(order.size)).all())
+    if values.size < LARGE or not thresholds.size:
+        rank = np.searchsorted(thresholds, values, side="left")
+        return rank.astype(dtype) if straight else order.astype(dtype)[rank]
+    rank = _search(values, thresholds, dtype)
+    return rank if straight else order.astype(dtype)[rank]
+
+
+def _search(values: Values, thresholds: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """Count the thresholds below each value, from a table of cells between the first and the last threshold."""
+    from efflab.quantization import _kernels  # noqa: PLC0415 - Numba loads only where it is needed
+
+    kind = values.dtype.type
+    cells = 1 << 12 if thresholds.size < 64 else 1 << 14
+    low, high = thresholds[0], thresholds[-1]
+    with np.errstate(over="ignore", divide="ignore"):
+        scale = kind(cells - 1) / (high - low)
+    if not np.isfinite(scale) or scale <= 0:
+        # All thresholds are nearly one: a single cell holds them.
+        cells, scale = 1, kind(0)
+    top = kind(cells - 1)
+    at = _kernels.cells(thresholds, low, scale, top)
+    first = np.zeros(cells + 1, dtype)
+    first[1:] = np.cumsum(np.bincount(at, minlength=cells))
+    out = np.empty(values.size, dtype)
+    if np.bincount(at).max() == 1:
+        ends = np.append(thresholds, kind(np.inf))
+        _kernels.label_near(values, low, scale, top, first, ends, out)
+    else:
+        _kernels.label_any(values, low, scale, top, first, thresholds, out)
+    return out

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from efflab.errors import EfflabError
 from efflab.quantization import _nearest, initial, optimal
-from efflab.quantization._arrays import Values, check_count, flatten, vector
+from efflab.quantization._arrays import Values, check_count, check_finite, flatten, vector
 from efflab.quantization._lloyd import iterate
 from efflab.quantization.codebook import Codebook, squared_distance
 
@@ -77,7 +77,7 @@ def kmeans(
     >>> kmeans(np.array([0.0, 1.0, 8.0, 10.0]), 2).centroids
     array([0.5, 9. ])
     """
-    flat = flatten(weights)
+    flat = flatten(weights, finite=False)
     centroids, _ = cluster(flat.values, check_count(k), init, exact, max_iter, tol, generator)
     return Codebook(*_finish(flat, centroids))
 
@@ -90,12 +90,14 @@ def cluster(
     max_iter: int,
     tol: float,
     generator: initial.Generator,
+    name: str = "weights",
 ) -> tuple[NDArray[np.float64], int]:
     """Find centroids of a flat array, and in how many iterations; see ``kmeans``."""
     if init not in INITS:
         raise EfflabError(f"init must be one of {', '.join(map(repr, INITS))}, got {init!r}")
     if init == "optimal":
-        return optimal.optimal(values, k, exact=exact), 1
+        return optimal.optimal(values, k, exact=exact, name=name), 1
+    check_finite(values, name)
     if exact:
         raise EfflabError(
             f"exact=True goes with init='optimal'; Lloyd's iterations from init={init!r} are not exact"
@@ -159,7 +161,7 @@ class KMeans1D:
     def fit(self, X: Any, y: object = None) -> "KMeans1D":
         """Find the centres of X: n numbers, of shape (n,) or (n, 1)."""
         del y
-        flat = flatten(X, "X")
+        flat = flatten(X, "X", finite=False)
         k = check_count(self.n_clusters, "n_clusters")
         if isinstance(self.init, str):
             init: Any = self.init
