@@ -26,7 +26,7 @@ FREE_POINTS = 0.1
 SHOWN_BITS = (2, 4)  # where errors are recorded; the whole curves are in the series
 KEPT_BITS = 4  # where the initialisations are compared by what they keep
 _BITS = (1, 2, 3, 4, 5, 6, 8)
-_IMAGES = {"lenet-300-100": 20_000, "lenet-5": 5_000}
+_IMAGES = {"lenet-300-100": 20_000, "lenet-5": 2_000}
 
 
 def plans(scale: str) -> tuple[Plan, ...]:
