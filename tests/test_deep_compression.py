@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from efflab import data, deep_compression, efz, models, pruning, quantization, training
+from efflab import data, deep_compression, efz, models, pruning, training
 from efflab.deep_compression import Layer, Settings, compress_
 from efflab.deep_compression.stages import Stages, drop
 from efflab.errors import CheckpointError, EfflabError
@@ -282,6 +282,29 @@ class Recurrent(nn.Module):
         return self.head(self.cells(x.flatten(1, 2))[0][:, -1])
 
 
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x):
+        return self.head(self.layer(x.flatten(1, 2)).mean(1))
+
+
+class Normed(nn.Module):
+    """A layer that another parametrization holds, and a transposed convolution."""
+
+    def __init__(self):
+        super().__init__()
+        self.held = nn.utils.parametrizations.weight_norm(nn.Linear(64, 16))
+        self.up = nn.ConvTranspose2d(1, 4, 2)
+        self.head = nn.Linear(16 + 4 * 81, 10)
+
+    def forward(self, x):
+        return self.head(torch.cat([self.held(x.flatten(1)), self.up(x).flatten(1)], 1))
+
+
 class Tied(nn.Module):
     """Two tied linear layers, a reused one, an output layer tied to an embedding, and a kind of layer nobody knows."""
 
@@ -317,7 +340,12 @@ def test_models_of_all_kinds(make, digits, tmp_path):
         assert (
             weight[weight != 0].unique().numel() == layer.sizes.clusters <= (256 if weight.dim() > 2 else 32)
         )
-    assert not any("mask" in name or "parametrizations" in name for name in model.state_dict())
+    assert model.state_dict().keys() == make().state_dict().keys()
+    if make is Normed:
+        assert report.left_dense == (
+            "held.parametrizations.weight.original0",
+            "held.parametrizations.weight.original1",
+        )
 
 
 def test_ties_stay_and_what_is_not_known_is_named(digits):
@@ -450,11 +478,47 @@ def test_settings_that_are_wrong(wrong, told):
         Settings(**wrong)
 
 
-def test_what_cannot_be_compressed():
+def test_what_cannot_be_compressed(tmp_path):
     with pytest.raises(EfflabError, match="no prunable layers"):
         compress_(nn.ReLU(), progress=False)
-    with pytest.raises(EfflabError, match="data must have train and test splits, got int"):
+    with pytest.raises(EfflabError, match=r"data must have the splits train, .*, got int"):
         compress_(network(), 5, **QUICK)
+    with pytest.raises(EfflabError, match="path is the folder"):
+        compress_(network(), path=tmp_path, progress=False)
+    with pytest.raises(EfflabError, match=r"retraining takes .*max_drop.*, got 'seed'"):
+        compress_(network(), retraining={"seed": 1}, progress=False)
+    with pytest.raises(EfflabError, match=r"tuning takes .*patience.*, got 'patiences'"):
+        compress_(network(), tuning={"patiences": 1}, progress=False)
+
+
+def test_stages_that_are_left_out(digits):
+    untuned = compress_(network(), digits, Settings(sparsity=0.5), tune_epochs=0, **QUICK)
+    assert [stage.stage for stage in untuned.stages] == ["dense", "pruned and retrained", "shared"]
+    unshared = compress_(network(), digits, Settings(sparsity=0.5, bits=32), **QUICK)
+    assert [stage.stage for stage in unshared.stages] == ["dense", "pruned and retrained"]
+    assert all(layer.sizes.clusters == 0 for layer in unshared.layers)
+    untrained = compress_(network(), digits, Settings(sparsity=0.5), **QUICK | {"epochs": 0})
+    assert untrained.sparsity == pytest.approx(0.5, abs=0.02)
+
+
+def test_further_arguments_reach_the_trainings(digits, tmp_path):
+    more = {
+        "retraining": {"schedule": pruning.Steps([0.2, 0.5, 0.6]), "lr_factor": 1.0},
+        "tuning": {"clip": 1.0},
+    }
+    report = compress_(network(), digits, 0.6, checkpoint=tmp_path / "run", **more, **QUICK)
+    assert report.sparsity == pytest.approx(0.6, abs=0.02)
+    more["retraining"]["schedule"] = pruning.Steps([0.3, 0.5, 0.6])
+    with pytest.raises(CheckpointError, match="another retraining"):
+        compress_(network(), digits, 0.6, checkpoint=tmp_path / "run", **more, **QUICK)
+
+
+def test_the_bar_names_every_stage(digits, monkeypatch, capsys):
+    monkeypatch.setattr("efflab.deep_compression.progress.visible", lambda: True)
+    monkeypatch.setattr("tqdm.std.tqdm.monitor_interval", 0)
+    compress_(network(), digits, Settings(sparsity=0.5, rounds=1), **QUICK | {"progress": True})
+    shown = capsys.readouterr().err
+    assert all(stage in shown for stage in ("prune", "share", "fine-tune", "encode", "4/4"))
 
 
 def test_a_failure_leaves_plain_parameters(digits, monkeypatch):
@@ -462,7 +526,6 @@ def test_a_failure_leaves_plain_parameters(digits, monkeypatch):
         raise OSError("the disk is full")
 
     model = network()
-    monkeypatch.setattr(quantization.Sharing, "finalize", quantization.Sharing.finalize)
     monkeypatch.setattr("efflab.training.fit", fail)
     with pytest.raises(OSError, match="full"):
         compress_(model, digits, Settings(sparsity=0.0), **QUICK)

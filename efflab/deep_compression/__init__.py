@@ -7,8 +7,11 @@ and Huffman Coding", ICLR 2016, arXiv:1510.00149.
 >>> from efflab import deep_compression
 >>> model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 8))
 >>> report = deep_compression.compress_(model, config=deep_compression.Settings(sparsity=0.75, bits=4), progress=False)
->>> report.total.clusters, report.rate > 3
-(32, True)
+>>> report.sparsity, report.rate > 8
+(0.75, True)
+>>> packing = deep_compression.pack_(model)
+>>> packing.nbytes < packing.dense_bytes / 6, type(model[0]).__name__
+(True, 'PackedLinear')
 """
 
 from efflab.deep_compression.codes import PackedMatrix

@@ -116,6 +116,8 @@ def regroup(codes: Any) -> PackedMatrix | None:
     rows = codes.shape[0]
     columns = math.prod(codes.shape[1:])
     dense_bytes = rows * columns * codes.codebook.element_size()
+    if codes.labels.size and int(codes.labels.max()) >= codes.codebook.numel():
+        raise EfflabError(f"codes name value {int(codes.labels.max())} of {codes.codebook.numel()}")
     if codes.gaps is None:
         packed = _from_labels(codes.labels, codes.codebook)
         return packed if packed.nbytes < dense_bytes else None

@@ -3,6 +3,7 @@
 Source: ICLR 2016, figure 1 and sections 2 to 4.
 """
 
+import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,6 +19,9 @@ from efflab.deep_compression.settings import Config, settings_of, targets
 from efflab.deep_compression.stages import Stages
 from efflab.errors import EfflabError
 from efflab.pruning.layers import FilterFn
+
+# What both trainings are given by the procedure itself.
+_OWN = {"model", "data", "train", "config", "filter_fn", "seed", "device", "checkpoint", "resume", "progress"}
 
 
 def compress_(
@@ -90,19 +94,23 @@ def compress_(
     >>> _ = torch.manual_seed(0)
     >>> chain = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 8))
     >>> report = compress_(chain, config=0.75, progress=False)
-    >>> report.sparsity, report.total.clusters, report.dense_bytes
-    (0.75, 64, 9376)
+    >>> report.sparsity, report.dense_bytes, report.rate > 8
+    (0.75, 9376, True)
     """
     chosen = settings_of(config)
     goals = targets(model, config, filter_fn)
     share = epochs if tune_epochs is None else tune_epochs
     rate = lr * lr_factor / 10 if tune_lr is None else tune_lr
     training = Training(
-        epochs, share, lr, lr_factor, rate, optimizer, momentum, weight_decay, batch_size, dict(retraining or {}),
-        dict(tuning or {}),
+        epochs, share, float(lr), float(lr_factor), float(rate), optimizer, momentum, weight_decay, batch_size,
+        _further("retraining", retraining), _further("tuning", tuning),
     )  # fmt: skip
-    if data is not None and not (hasattr(data, "train") and hasattr(data, "test")):
-        raise EfflabError(f"data must have train and test splits, got {type(data).__name__}")
+    if data is not None and not all(hasattr(data, name) for name in ("train", "validation", "test")):
+        raise EfflabError(
+            f"data must have the splits train, validation (or None) and test, got {type(data).__name__}"
+        )
+    if path is not None and Path(path).is_dir():
+        raise EfflabError(f"path is the folder {path}, expected the file to write")
     folder = None if checkpoint is None or data is None else Path(checkpoint)
     kept = {
         "config": repr(chosen), "targets": {name: asdict(goal) for name, goal in goals.items()},
@@ -121,3 +129,18 @@ def compress_(
         progress,
     )
     return run.go(None if path is None else Path(path), example_inputs)
+
+
+def _further(name: str, arguments: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Check further arguments of a training: those that it has, and that are not the procedure's own."""
+    if not arguments:
+        return {}
+    from efflab.pruning.retrain import prune_and_retrain  # noqa: PLC0415 - only where there is data
+    from efflab.training import fit  # noqa: PLC0415 - as above
+
+    taken = inspect.signature(prune_and_retrain if name == "retraining" else fit).parameters
+    allowed = [one for one in taken if one not in _OWN]
+    for one in arguments:
+        if one not in allowed:
+            raise EfflabError(f"{name} takes {', '.join(allowed)}, got {one!r}")
+    return dict(arguments)

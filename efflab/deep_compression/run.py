@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -302,9 +302,13 @@ def _exactly(name: str) -> str:
 def title_of(choice: Any) -> Any:
     """How a run remembers a choice that may hold functions: by their qualified names."""
     if isinstance(choice, Mapping):
-        return {key: title_of(value) for key, value in sorted(choice.items())}
+        return {str(key): title_of(value) for key, value in sorted(choice.items())}
+    if isinstance(choice, list | tuple):
+        return [title_of(one) for one in choice]
     if choice is None or isinstance(choice, str | int | float):
         return choice
+    if is_dataclass(choice) and not isinstance(choice, type):
+        return repr(choice)
     named = choice if hasattr(choice, "__qualname__") else type(choice)
     return f"{named.__module__}.{named.__qualname__}"
 

@@ -27,7 +27,8 @@ class Layer:
         sparsity: fraction of zeros, in [0, 1); None ranks the layer with the others, 0 leaves it unpruned.
         bits: of a code, 1 to 16: 2^bits shared weights; 32 shares none.
         init: of the centroids: ``"linear"``, ``"density"``, ``"random"`` or ``"optimal"``.
-        index_bits: of the relative index, 1 to 16, or ``"auto"``.
+        index_bits: of the relative index, 1 to 16, or ``"auto"``. Where layers differ in it, the report counts each
+            with its own, and the file takes the best.
     """
 
     sparsity: float | None = None
