@@ -1,6 +1,7 @@
 """Hidden checks of lab 03, tasks 1 to 3; `huffman` collects them. Oracles share no code with `efflab.huffman`."""
 
 import itertools
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -118,12 +119,12 @@ def grow(rng: Rng, leaves: int, *, complete: bool = True) -> Tree:
     return [codes[place] for place in rng.permutation(len(codes))]
 
 
-def numbers(tree: Tree) -> tuple[Array, Array]:
+def numbers(tree: Tree) -> tuple[list[int], list[int]]:
     """The codes as whole numbers, and their lengths."""
-    return np.array([int(code or "0", 2) for code in tree]), np.array([len(code) for code in tree])
+    return [int(code or "0", 2) for code in tree], [len(code) for code in tree]
 
 
-def canonical_oracle(lengths: Array) -> list[int]:
+def canonical_oracle(lengths: Sequence[int] | Array) -> list[int]:
     """Each code begins where those before it end on the line from 0 to 1: it is the Kraft sum so far, in its own digits."""
     codes, used = [0] * len(lengths), Fraction(0)
     for length in range(1, int(max(lengths)) + 1):
@@ -146,8 +147,9 @@ def numbers_in_the_agreed_order(student: Student, rng: Rng) -> None:
 def no_code_begins_another(student: Student, rng: Rng) -> None:
     """Each code fits its length and none is the beginning of another, even where lengths jump or the code is not complete. Hint: append as many zeros as the length grows."""
     jumps = np.cumsum(rng.integers(1, 5, size=6))
-    for lengths in (numbers(grow(rng, 20, complete=False))[1], rng.permutation(jumps), jumps[::-1]):
-        got = expect.shape(student.call("canonical_codes", lengths), lengths.shape, "the codes")
+    shuffled = rng.permutation(jumps).tolist()
+    for lengths in (numbers(grow(rng, 20, complete=False))[1], shuffled, jumps.tolist()[::-1]):
+        got = expect.shape(student.call("canonical_codes", lengths), (len(lengths),), "the codes")
         pairs = [(int(code), int(length)) for code, length in zip(got, lengths, strict=True) if length]
         expect.true(
             all(0 <= code < 2**length for code, length in pairs), "A code should fit into its length."
@@ -163,8 +165,8 @@ def smallest_and_longest_codes(student: Student, rng: Rng) -> None:
     """A symbol alone has the code 0, symbols without a code have 0, and forty bits are not too many. Hint: the first code is zeros only."""
     place = int(rng.integers(4))
     alone = [int(symbol == place) for symbol in range(4)]
-    expect.equal(student.call("canonical_codes", np.array(alone)), [0, 0, 0, 0], "the code of one symbol")
-    long = np.array([*range(1, 41), 40, 0])[rng.permutation(42)]
+    expect.equal(student.call("canonical_codes", alone), [0, 0, 0, 0], "the code of one symbol")
+    long = np.array([*range(1, 41), 40, 0])[rng.permutation(42)].tolist()
     expect.equal(student.call("canonical_codes", long), canonical_oracle(long), "codes of up to 40 bits")
 
 
