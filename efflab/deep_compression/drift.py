@@ -21,11 +21,17 @@ def outputs_of(model: nn.Module, example_inputs: Any) -> list[Tensor]:
 
 def relative_drift(before: list[Tensor], after: list[Tensor]) -> float:
     """||after - before|| / ||before|| over all tensors together; 0 where nothing moved, infinite where all was 0."""
-    moved = sum(float((b.double() - a.double()).square().sum()) for b, a in zip(before, after, strict=True))
-    whole = sum(float(b.double().square().sum()) for b in before)
+    moved = sum(_square(b.to(a.dtype) - a) for b, a in zip(before, after, strict=True))
+    whole = sum(map(_square, before))
     if not whole:
         return float("inf") if moved else 0.0
     return float((moved / whole) ** 0.5)
+
+
+def _square(tensor: Tensor) -> float:
+    """Sum of squares, added up in double precision."""
+    wide = tensor.float() if tensor.dtype.itemsize < 4 else tensor
+    return float(torch.linalg.vector_norm(wide, dtype=torch.float64).square())
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
