@@ -169,24 +169,23 @@ _USE = """
             if module is not None and any(hasattr(module, one) for one in {names}):
                 found.append(module)
         """
-FORBIDDEN = {"01-pruning": "efflab.pruning", "00-measuring": "efflab.measure"}
-_NAMES = "('magnitude_mask', 'magnitude_threshold', 'prune_', 'profile', 'count', 'energy')"
+FORBIDDEN = {
+    "00-measuring": "efflab.measure",
+    "01-pruning": "efflab.pruning",
+    "02-quantization": "efflab.quantization",
+}
+_NAMES = "('magnitude_mask', 'magnitude_threshold', 'prune_', 'profile', 'count', 'energy', 'linear_centroids', 'lloyd')"
 
 
 def _forbidden(name: str, words: str, code: str) -> Entry:
     """An entry that gets at the module which its lab forbids, one way or another."""
-    tries = """
-        for module in ("efflab.pruning", "efflab.measure"):
-            forbidden = module == {"01-pruning": "efflab.pruning", "00-measuring": "efflab.measure"}.get(lab.name)
-            if forbidden:
-                try:
-                    get(module)
-                except BaseException as problem:
-                    print(type(problem).__name__, str(problem)[:200])
+    tries = f"""
+        try:
+            get({FORBIDDEN}[lab.name])
+        except BaseException as problem:
+            print(type(problem).__name__, str(problem)[:200])
         """
-    return _search(
-        name, words, _USE.replace("{names}", _NAMES) + code + tries, labs=("00-measuring", "01-pruning")
-    )
+    return _search(name, words, _USE.replace("{names}", _NAMES) + code + tries, labs=tuple(FORBIDDEN))
 
 
 MODULES: tuple[Entry, ...] = (
