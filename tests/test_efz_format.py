@@ -65,7 +65,14 @@ def test_another_reader_reads_several_blocks_and_large_alphabets(tmp_path: Path)
         assert max(entry.entries for entry in summary.entries) > 1 << 18
 
 
-def test_bytes_written_by_hand_are_a_file(tmp_path: Path) -> None:
+def book_example(root: Path) -> bytes:
+    """The bytes that the chapter on the format prints."""
+    chapter = (root / "book" / "efz.md").read_text(encoding="utf-8")
+    listing = chapter.split("```text\n")[1].split("```")[0]
+    return bytes.fromhex("".join(line[:24] for line in listing.splitlines()))
+
+
+def test_bytes_written_by_hand_are_a_file(tmp_path: Path, root: Path) -> None:
     """The worked example of the book's chapter on the format, put together without any of efflab."""
     # 0 0 a 0 / 0 0 0 0 / 0 b a 0, index of 2 bits: gaps 2, 3 (a filler), 2, 0.
     codebook = struct.pack("<fff", 1.5, 0.0, -2.0)  # a, zero, b
@@ -89,6 +96,7 @@ def test_bytes_written_by_hand_are_a_file(tmp_path: Path) -> None:
     expected = torch.tensor([[0, 0, 1.5, 0], [0, 0, 0, 0], [0, -2.0, 1.5, 0]])
     assert torch.equal(efz.load(path)["w"], expected)
     assert efz_reader.read(path.read_bytes()).tensors[0].content == plain_bytes(expected)
+    assert book_example(root) == path.read_bytes()
     with efz.open(path) as file:
         file.verify()
         codes_read = file.codes("w")

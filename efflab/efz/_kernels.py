@@ -30,8 +30,10 @@ def compact(bits: Bits, index: Index, keys: Keys) -> Int:
     found = 0
     for i in range(bits.size):
         index[found] = i
-        keys[found] = bits[i]
         found += bits[i] != 0
+    # Bits are gathered afterwards, so that each element costs one write, whether it is kept or not.
+    for j in range(found):
+        keys[j] = bits[index[j]]
     return found
 
 

@@ -70,9 +70,9 @@ def entropy_bound(model: nn.Module | Mapping[str, Tensor]) -> Bound:
     Returns:
         The bound, layer by layer. A coder that sees more than single symbols may go below it.
     """
-    from efflab.efz.write import _groups, _state  # noqa: PLC0415 - which need not be loaded to read
+    from efflab.efz.write import groups_of, state_of  # noqa: PLC0415 - which need not be loaded to read
 
-    return Bound(tuple(_layer(names[0], tensor) for names, tensor in _groups(_state(model))))
+    return Bound(tuple(_layer(names[0], tensor) for names, tensor in groups_of(state_of(model))))
 
 
 def _layer(name: str, tensor: Tensor) -> LayerBound:

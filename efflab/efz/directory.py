@@ -19,6 +19,7 @@ from efflab.efz.layout import (
     MAX_INDEX_BITS,
     MAX_K,
     MAX_NAME,
+    MAX_TENSORS,
     ORDERS,
     RAW,
     SPARSE,
@@ -153,7 +154,7 @@ def parse(data: bytes, path: object, space: int) -> tuple[dict[str, str], tuple[
     """
     cursor = Cursor(data, path)
     metadata: dict[str, str] = {}
-    for _ in range(cursor.number(cursor.left + 1, "the number of metadata")):
+    for _ in range(cursor.number(MAX_TENSORS + 1, "the number of metadata")):
         key = cursor.string("a key of the metadata")
         if key in metadata:
             raise cursor.refuse(f"its metadata name {key!r} twice")
@@ -166,7 +167,7 @@ def parse(data: bytes, path: object, space: int) -> tuple[dict[str, str], tuple[
 
 def _records(cursor: Cursor, space: int) -> Iterator[Entry]:
     offset, seen = HEAD.size, set[str]()
-    for _ in range(cursor.number(cursor.left + 1, "the number of tensors")):
+    for _ in range(cursor.number(MAX_TENSORS + 1, "the number of tensors")):
         entry = _read_record(cursor, offset)
         twice = seen.intersection(entry.names) or len(set(entry.names)) < len(entry.names)
         if twice:
@@ -182,7 +183,7 @@ def _records(cursor: Cursor, space: int) -> Iterator[Entry]:
 
 def _read_record(cursor: Cursor, offset: int) -> Entry:
     start = cursor.at
-    count = cursor.number(cursor.left + 1, "the number of names")
+    count = cursor.number(MAX_TENSORS + 1, "the number of names")
     names = tuple(cursor.string("a name") for _ in range(count))
     if not names:
         raise cursor.refuse("a tensor has no name")

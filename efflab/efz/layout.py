@@ -18,10 +18,10 @@ CHECKSUM = struct.Struct("<I")
 BLOCK = 1 << 18
 """Entries in a block, the last one excepted: what a reader or writer holds at a time."""
 SINGLE = 1 << 16
-"""A block below this many symbols is one stream, and any other four."""
 MAX_K = 1 << 16
 MAX_INDEX_BITS = 16
 MAX_NAME = 1 << 16
+MAX_TENSORS = 1 << 20
 MAX_DIMENSIONS = 64
 MAX_BYTES = 1 << 62
 
@@ -31,7 +31,12 @@ ROWS, COLUMNS = "rows", "columns"
 ORDERS = (ROWS, COLUMNS)
 
 
-@dataclass(frozen=True)
+def streams_for(count: int) -> int:
+    """Streams in a block of so many symbols."""
+    return 1 if count < SINGLE else 4
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """Bytes of one tensor in a file, by what they are for.
 
@@ -64,7 +69,7 @@ class Parts:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One tensor in a file.
 

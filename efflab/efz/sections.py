@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from efflab import huffman
 from efflab.efz.dtypes import Bits, unsigned
 from efflab.efz.errors import EfzError
-from efflab.efz.layout import BLOCK, COLUMNS, RAW, SINGLE, SPARSE, Entry
+from efflab.efz.layout import BLOCK, COLUMNS, RAW, SPARSE, Entry, streams_for
 
 _PIECE = 1 << 20
 # The longest word has 24 bits, and the lengths of the streams stand before them.
@@ -142,8 +142,7 @@ class Section:
         raise self.refuse("has a block without a length")
 
     def _decoded(self, code: huffman.HuffmanCode, data: bytes, count: int) -> Symbols:
-        streams = 1 if count < SINGLE else 4
-        return self._guarded(lambda: code.decode(data, count, streams))
+        return self._guarded(lambda: code.decode(data, count, streams_for(count)))
 
     def _guarded(self, work: Callable[[], T]) -> T:
         try:

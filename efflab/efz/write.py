@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from efflab import huffman
 from efflab.efz import directory
+from efflab.efz.blocks import BlockWriter, blocks
 from efflab.efz.choose import Plan, choose
 from efflab.efz.dtypes import LARGEST_CODED, Bits, bits_of, bytes_of, refuse_unstorable, unsigned
-from efflab.efz.layout import BLOCK, CODEBOOK, COLUMNS, MAX_INDEX_BITS, ORDERS, RAW, ROWS, SINGLE, Entry
-from efflab.efz.scan import CHUNK, Int, Scan, chunks, chunks_down, nonzeros_of, scan
+from efflab.efz.layout import MAX_INDEX_BITS, MAX_TENSORS, ORDERS, RAW, ROWS, Entry
+from efflab.efz.scan import Scan, scan
 from efflab.efz.summary import Summary
 from efflab.errors import EfflabError
 from efflab.files import atomic_path
@@ -60,8 +61,10 @@ def save(
         OSError: the file cannot be written; what stood at ``path`` is left as it was.
     """
     settings = _settings(index_bits, order, limit)
-    groups = _groups(_state(model_or_state_dict))
+    groups = groups_of(state_of(model_or_state_dict))
     words = dict(metadata or {})
+    if len(groups) > MAX_TENSORS:
+        raise EfflabError(f"{len(groups):,} tensors came, and a file holds at most {MAX_TENSORS:,}")
     if Path(path).is_dir():
         raise EfflabError(f"{path} is a folder, and an .efz file was to be written there")
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
@@ -99,7 +102,8 @@ def _settings(index_bits: int | str, order: str, limit: int | None) -> Settings:
     return Settings(widths, ORDERS if order == "auto" else (order,), limit)
 
 
-def _state(source: nn.Module | Mapping[str, Tensor]) -> dict[str, Tensor]:
+def state_of(source: nn.Module | Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors by name; an EfflabError names the first that a file cannot hold."""
     state: dict[str, Any] = dict(source.state_dict() if isinstance(source, nn.Module) else source)
     for name, value in state.items():
         if not isinstance(name, str):
@@ -108,7 +112,7 @@ def _state(source: nn.Module | Mapping[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def _groups(state: Mapping[str, Tensor]) -> list[tuple[tuple[str, ...], Tensor]]:
+def groups_of(state: Mapping[str, Tensor]) -> list[tuple[tuple[str, ...], Tensor]]:
     """Tensors, each with the names that stand for the same memory seen the same way."""
     groups: dict[object, list[str]] = {}
     for name, tensor in state.items():
@@ -192,7 +196,7 @@ def _write_coded(stream: BinaryIO, entry: Entry, bits: Bits, found: Scan, plan: 
     label_book = section.write(huffman.pack_lengths(plan.labels))
     codes, packed = 0, []
     label_stream, gap_stream = BlockWriter(plan.labels), BlockWriter(plan.gaps)
-    for labels, gaps, last in _blocks(bits, entry, found, plan):
+    for labels, gaps, last in blocks(bits, entry, found, plan):
         codes += section.write(label_stream.block(labels, last=last))
         packed.append(gap_stream.block(gaps, last=last))
     gap_book = section.write(huffman.pack_lengths(plan.gaps))
@@ -202,100 +206,3 @@ def _write_coded(stream: BinaryIO, entry: Entry, bits: Bits, found: Scan, plan: 
         index_bits=plan.index_bits, order=plan.order, label_book=label_book, codes=codes, gap_book=gap_book, gaps=written,
         checksum=section.checksum,
     )  # fmt: skip
-
-
-class BlockWriter:
-    """Huffman-codes symbols block by block; every block but the last says how long it is."""
-
-    def __init__(self, lengths: NDArray[np.uint8]) -> None:
-        self.code = huffman.HuffmanCode(lengths) if lengths.size else None
-
-    def block(self, symbols: NDArray[np.uint16], *, last: bool) -> bytes:
-        """One block's bytes; none where there is nothing to tell."""
-        if self.code is None or symbols.size == 0:
-            return b""
-        data = self.code.encode(symbols, streams_for(symbols.size))
-        return data if last else directory.varint(len(data)) + data
-
-
-def streams_for(count: int) -> int:
-    """Streams in a block of so many symbols."""
-    return 1 if count < SINGLE else 4
-
-
-Block = tuple[NDArray[np.uint16], NDArray[np.uint16], bool]
-
-
-def _blocks(bits: Bits, entry: Entry, found: Scan, plan: Plan) -> Iterator[Block]:
-    """Labels and gaps in blocks, and whether each is the last."""
-    assert found.table is not None
-    total = bits.size if plan.nonzeros is None else plan.nonzeros + plan.fillers
-    blocks = (
-        _all_values(bits, found, plan) if plan.coding == CODEBOOK else _nonzeros(bits, entry, found, plan)
-    )
-    done = 0
-    for labels, gaps in blocks:
-        done += labels.size
-        yield labels, gaps, done == total
-
-
-def _labels_by_slot(found: Scan, plan: Plan) -> tuple[NDArray[np.uint16], int]:
-    """The label of each slot of the hash table, and that of zero."""
-    assert found.table is not None
-    order = np.argsort(plan.codebook)
-    label_of = np.zeros(found.table.counts.size, np.uint16)
-    used = found.table.counts > 0
-    label_of[used] = order[np.searchsorted(plan.codebook[order], found.table.keys[used])]
-    zero = np.flatnonzero(plan.codebook == 0)
-    return label_of, int(zero[0]) if zero.size else 0
-
-
-def _all_values(
-    bits: Bits, found: Scan, plan: Plan
-) -> Iterator[tuple[NDArray[np.uint16], NDArray[np.uint16]]]:
-    from efflab.efz import _kernels  # noqa: PLC0415 - Numba loads only where a file is written
-
-    table = found.table
-    assert table is not None
-    label_of, zero = _labels_by_slot(found, plan)
-    labels, nothing = np.empty(BLOCK, np.uint16), np.zeros(0, np.uint16)
-    filled = 0
-    for _, piece in chunks(bits):
-        keys = piece.astype(np.uint64)
-        into = labels[filled : filled + piece.size]
-        _kernels.label(keys, table.keys, table.counts, table.shift, label_of, zero, into)
-        filled += piece.size
-        if filled == BLOCK:
-            yield labels, nothing
-            filled = 0
-    if filled:
-        yield labels[:filled], nothing
-
-
-def _nonzeros(
-    bits: Bits, entry: Entry, found: Scan, plan: Plan
-) -> Iterator[tuple[NDArray[np.uint16], NDArray[np.uint16]]]:
-    from efflab.efz import _kernels  # noqa: PLC0415 - as above
-
-    table = found.table
-    assert table is not None
-    label_of, filler = _labels_by_slot(found, plan)
-    labels, gaps = np.empty(BLOCK, np.uint16), np.empty(BLOCK, np.uint16)
-    previous: Int = -1
-    filled: Int = 0
-    pieces = chunks_down(bits, entry.rows) if plan.order == COLUMNS else chunks(bits)
-    for base, index, keys in nonzeros_of(pieces):
-        start: Int = 0
-        while start < index.size:
-            start, previous, filled = _kernels.emit(
-                index, keys, start, base, previous, table.keys, table.counts, table.shift, label_of, filler,
-                plan.index_bits, labels, gaps, filled,
-            )  # fmt: skip
-            if filled == BLOCK:
-                yield labels, gaps
-                filled = 0
-    if filled:
-        yield labels[:filled], gaps[:filled]
-
-
-assert BLOCK % CHUNK == 0, "a block of all values is made of whole chunks"
