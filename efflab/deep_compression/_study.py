@@ -36,7 +36,7 @@ class Further:
 
     Attributes:
         config: what to prune at the end.
-        epochs: of training; pruning takes the first ``pruning_epochs`` of them, a step after each.
+        epochs: of training; pruning takes the first ``pruning_epochs`` of them, a step before each.
         pruning_epochs: steps of pruning.
         lr: learning rate at the start, brought to zero by a cosine.
         weight_decay: L2 penalty.
@@ -69,7 +69,7 @@ class Method:
         tune_lr: learning rate at their start.
         init: of the centroids.
         bias_bits: biases of a layer share 2^bits values; None leaves them as they are, as the paper does.
-        further: pruning beyond the paper's, first.
+        further: training on, and further pruning, first; None takes the pruned network as it is.
     """
 
     bits: Mapping[str, int]
@@ -146,25 +146,30 @@ def _compress(
     seed: int,
     progress: bool,
 ) -> dict[str, Any]:
-    """Prune on, share, tune, and read the test set once for each network."""
-    network = bare(recipe, kept["pruned"]["weights"])
-    images, loss = unanswered(mnist.train.take(recipe.images))
-    fit = partial(training.fit, seed=seed, progress=progress)
-    errors = {"pruned_error": kept["pruned"]["error"]}
-    if (further := method.further) is not None:
-        if further.teacher:
-            teacher = bare(recipe, kept[further.teacher]["weights"])
-            images, loss = answered(teacher, images, further.share, further.temperature)
-        student = bare(recipe, kept[further.start]["weights"], further.dropout)
-        prune_on(student, further, partial(fit, train=images, loss=loss))
-        network.load_state_dict(student.state_dict())
-        errors["pruned_error"] = training.evaluate(network, mnist.test).error_percent
+    """Share, tune, and read the test set once for each network."""
+    pruned = (
+        kept["pruned"]
+        if method.further is None
+        else further_trained(recipe, method.further, mnist, kept, seed=seed, progress=progress)
+    )
+    network = bare(recipe)
+    models.load_weights(network, results.kept_folder(pruned.get("topic", "pruning")) / pruned["weights"])
+    images, loss = taught(recipe, method.further, mnist, kept)
+    errors = {"pruned_error": pruned["error"]}
     sharing = share_weights_(network, {name: KMeans(bits, method.init) for name, bits in method.bits.items()})
     if method.bias_bits is not None:
         share_biases_(network, method.bias_bits)
     errors["shared_error"] = training.evaluate(network, mnist.test).error_percent
     if method.tune_epochs:
-        fit(network, train=images, loss=loss, epochs=method.tune_epochs, lr=method.tune_lr)
+        training.fit(
+            network,
+            images,
+            epochs=method.tune_epochs,
+            lr=method.tune_lr,
+            seed=seed,
+            loss=loss,
+            progress=progress,
+        )
     sharing.finalize()
     models.save_weights(network, path.with_suffix(".safetensors"))
     return {
@@ -175,12 +180,36 @@ def _compress(
     }
 
 
+def further_trained(
+    recipe: Recipe, further: Further, mnist: ImageData, kept: Mapping[str, Any], *, seed: int, progress: bool
+) -> dict[str, Any]:
+    """The network of one seed trained on, or what the cache has of it; methods that agree so far share it."""
+
+    def make(path: Path) -> dict[str, Any]:
+        network = bare(recipe, kept[further.start]["weights"], further.dropout)
+        images, loss = taught(recipe, further, mnist, kept)
+        prune_on(
+            network, further, partial(training.fit, train=images, loss=loss, seed=seed, progress=progress)
+        )
+        models.save_weights(network, path.with_suffix(".safetensors"))
+        error = training.evaluate(network, mnist.test).error_percent
+        return {"error": error, "weights": path.with_suffix(".safetensors").name, "topic": "deep_compression"}
+
+    return results.kept("deep_compression", ("further", recipe, further, seed), make, ROOMS)
+
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def unanswered(split: Split) -> tuple[Split, Loss]:
-    """A split with its labels, and the loss they are for."""
-    return split, training.cross_entropy
+def taught(
+    recipe: Recipe, further: Further | None, mnist: ImageData, kept: Mapping[str, Any]
+) -> tuple[Split, Loss]:
+    """What to train on: the images with their labels, or with a teacher's answers; and the loss for it."""
+    images = mnist.train.take(recipe.images)
+    if further is None or further.teacher is None:
+        return images, training.cross_entropy
+    teacher = bare(recipe, kept[further.teacher]["weights"])
+    return answered(teacher, images, further.share, further.temperature)
 
 
 def answered(teacher: nn.Module, split: Split, share: float, temperature: float) -> tuple[Split, Loss]:
@@ -210,11 +239,12 @@ def _logits(network: nn.Module, x: Tensor) -> Tensor:
 
 
 def prune_on(network: nn.Module, further: Further, fit: Callable[..., Any]) -> None:
-    """Prune a network further while it is trained, a step after each of the first epochs."""
+    """Prune a network further while it is trained, a step before each of the first epochs."""
     pruner = Pruner(network, further.config, schedule=Cubic(further.pruning_epochs))
+    pruner.step()
 
     def after_epoch(epoch: int, _history: Any) -> None:
-        if epoch < further.pruning_epochs:
+        if epoch + 1 < further.pruning_epochs:
             pruner.step()
 
     fit(

@@ -37,9 +37,13 @@ SEEDS = {"smoke": (0,), "cpu": (0, 1, 2), "full": (0, 1, 2, 3, 4)}
 EXCESS_BAR_PCT, EXCESS_GOAL_PCT, DRAWN_EXCESS_BAR_PCT = 5, 2, 2
 MIB = 2**20
 
+# On the held-out images the pruned LeNet-5 was not yet as good as the dense one: it is retrained for longer first.
+LONGER = Further(RECIPES["cpu"][1].config, epochs=4, pruning_epochs=1, lr=0.01, weight_decay=5e-4)
 PAPER = {
     "lenet-300-100": Method({"fc1": 6, "fc2": 6, "fc3": 6}, tune_epochs=1, tune_lr=1e-4),
-    "lenet-5": Method({"conv1": 8, "conv2": 8, "fc1": 5, "fc2": 5}, tune_epochs=1, tune_lr=1e-4),
+    "lenet-5": Method(
+        {"conv1": 8, "conv2": 8, "fc1": 5, "fc2": 5}, tune_epochs=1, tune_lr=1e-4, further=LONGER
+    ),
 }
 BEYOND = {
     "lenet-300-100": Method(
@@ -48,17 +52,10 @@ BEYOND = {
     "lenet-5": Method(
         {"conv1": 5, "conv2": 5, "fc1": 4, "fc2": 4},
         tune_epochs=1,
-        tune_lr=3e-4,
+        tune_lr=1e-4,
         init="optimal",
         bias_bits=5,
-        further=Further(
-            RECIPES["cpu"][1].config,
-            epochs=6,
-            pruning_epochs=1,
-            lr=0.02,
-            weight_decay=5e-4,
-            teacher="dense",
-        ),
+        further=LONGER,
     ),
 }
 # The network of the bar on the file's size: 8.2 % of the weights exactly, 5 bits.
