@@ -65,11 +65,11 @@ AT_DENSITY = Method(
     tune_lr=1e-4,
     further=Further(
         Magnitude(0.918, scope="deviation"),
-        epochs=10,
-        pruning_epochs=5,
-        lr=0.05,
+        epochs=12,
+        pruning_epochs=6,
+        lr=0.1,
         weight_decay=1e-4,
-        dropout=0.1,
+        dropout=0.2,
         start="dense",
     ),
 )
