@@ -1,6 +1,5 @@
 """Between tensors and arrays: what comes in as a tensor is worked on as a flat NumPy array and goes out as a tensor."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, cast
@@ -13,7 +12,7 @@ from torch import Tensor
 from efflab.errors import EfflabError
 
 Array = NDArray[Any]
-Values = NDArray[np.float32] | NDArray[np.float64]
+Values = NDArray[Any]  # float32 or float64
 
 
 @dataclass(frozen=True)
@@ -118,6 +117,3 @@ def check_count(value: object, name: str = "k", low: int = 1, high: int = 1 << 1
 def label_dtype(k: int) -> type[np.uint8] | type[np.uint16]:
     """The smallest unsigned integer that counts to k."""
     return np.uint8 if k <= 256 else np.uint16
-
-
-Maker = Callable[[Array], Array]

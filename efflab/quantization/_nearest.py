@@ -85,11 +85,11 @@ def _search(values: Values, thresholds: NDArray[Any], dtype: Any) -> NDArray[Any
     cells = 1 << 12 if thresholds.size < 64 else 1 << 14
     low, high = thresholds[0], thresholds[-1]
     with np.errstate(over="ignore", divide="ignore"):
-        scale = kind(cells - 1) / (high - low)
+        scale: Any = kind(cells - 1) / (high - low)
     if not np.isfinite(scale) or scale <= 0:
         # All thresholds are nearly one: a single cell holds them.
         cells, scale = 1, kind(0)
-    top = kind(cells - 1)
+    top: Any = kind(cells - 1)
     at = _kernels.cells(thresholds, low, scale, top)
     first = np.zeros(cells + 1, dtype)
     first[1:] = np.cumsum(np.bincount(at, minlength=cells))

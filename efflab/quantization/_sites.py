@@ -72,9 +72,11 @@ def parametrize_(weight: Weight, parametrization: nn.Module) -> None:
     for module, name in weight.holders:
         position = list(module._parameters).index(name)  # noqa: SLF001 - to put it back in its place
         parametrize.register_parametrization(module, name, parametrization, unsafe=True)
-        module.parametrizations[name].position = position  # type: ignore[index, union-attr] - a ModuleDict
+        slots: Any = getattr(module, SLOT)
+        slots[name].position = position
         if isinstance(module, nn.RNNBase):
-            type(module)._flat_weights = property(_flat_weights, _ignore)  # type: ignore[assignment] # noqa: SLF001 - recurrent layers keep a list of their weights, which would go stale
+            kind: Any = type(module)
+            kind._flat_weights = property(_flat_weights, _ignore)  # noqa: SLF001 - recurrent layers keep a list of their weights, which would go stale
 
 
 def _flat_weights(module: nn.RNNBase) -> list[Tensor]:

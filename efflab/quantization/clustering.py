@@ -78,7 +78,9 @@ def kmeans(
     array([0.5, 9. ])
     """
     flat = flatten(weights, finite=False)
-    centroids, _ = cluster(flat.values, check_count(k), init, exact, max_iter, tol, generator)
+    centroids, _ = cluster(
+        flat.values, check_count(k), init, exact=exact, max_iter=max_iter, tol=tol, generator=generator
+    )
     return Codebook(*_finish(flat, centroids))
 
 
@@ -86,10 +88,11 @@ def cluster(
     values: Values,
     k: int,
     init: Init,
-    exact: bool,
-    max_iter: int,
-    tol: float,
-    generator: initial.Generator,
+    *,
+    exact: bool = False,
+    max_iter: int = MAX_ITER,
+    tol: float = TOL,
+    generator: initial.Generator = None,
     name: str = "weights",
 ) -> tuple[NDArray[np.float64], int]:
     """Find centroids of a flat array, and in how many iterations; see ``kmeans``."""
@@ -166,7 +169,14 @@ class KMeans1D:
         if isinstance(self.init, str):
             init: Any = self.init
             found, self.n_iter_ = cluster(
-                flat.values, k, init, self.exact, self.max_iter, self.tol, self.random_state
+                flat.values,
+                k,
+                init,
+                exact=self.exact,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                generator=self.random_state,
+                name="X",
             )
         else:
             start = vector(self.init, "init")

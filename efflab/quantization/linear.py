@@ -53,10 +53,7 @@ def affine_parameters(low: Any, high: Any, bits: int = 8, symmetric: bool = Fals
     if not bool((torch.isfinite(lows) & torch.isfinite(highs) & (lows <= highs)).all()):
         raise EfflabError(f"low and high must be finite and low at most high, got {low!r} and {high!r}")
     below, above = lows.clamp(max=0), highs.clamp(min=0)
-    if symmetric:
-        scale = torch.maximum(-below, above) / most
-    else:
-        scale = (above - below) / (most - least)
+    scale = torch.maximum(-below, above) / most if symmetric else (above - below) / (most - least)
     scale = scale.clamp(min=EPSILON)
     zero = torch.zeros_like(scale) if symmetric else (least - torch.round(below / scale)).clamp(least, most)
     return _like(scale, low), _like(zero.to(torch.int32), low)
@@ -139,7 +136,7 @@ def _floats(x: Any) -> Tensor:
     return tensor.float() if tensor.dtype in {torch.float16, torch.bfloat16} else tensor
 
 
-def _round(
+def _round(  # noqa: PLR0917 - as the public functions
     values: Tensor, scale: Any, zero_point: Any, bits: int, symmetric: bool, axis: int | None
 ) -> tuple[Tensor, Tensor]:
     """Integers as floats, and whether they lay within the range before it cut them off."""
@@ -180,7 +177,7 @@ class _FakeQuantize(torch.autograd.Function):
     """Rounded forward; backward as if it were the identity within the range, 0 outside."""
 
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0917 - as the public functions
         ctx: Any, x: Tensor, scale: Any, zero_point: Any, bits: int, symmetric: bool, axis: int | None
     ) -> Tensor:
         """Round."""
@@ -224,7 +221,7 @@ def fake_quantize(
     tensor([1., 0.])
     """
     if isinstance(x, Tensor):
-        rounded: Tensor = _FakeQuantize.apply(x, scale, zero_point, bits, symmetric, axis)
+        rounded: Tensor = _FakeQuantize.apply(x, scale, zero_point, bits, symmetric, axis)  # type: ignore[no-untyped-call]  # torch leaves apply without types
         return rounded
     values = _floats(x)
-    return _FakeQuantize.apply(values, scale, zero_point, bits, symmetric, axis).numpy()
+    return _FakeQuantize.apply(values, scale, zero_point, bits, symmetric, axis).numpy()  # type: ignore[no-untyped-call]  # as above

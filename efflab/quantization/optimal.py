@@ -77,16 +77,16 @@ class Items:
 
 
 def _fit_sorted(ordered: Values, k: int, *, exact: bool) -> Doubles:
-    from efflab.quantization import _kernels  # noqa: PLC0415 - Numba loads only where it is needed
+    from efflab.quantization import _dynamic  # noqa: PLC0415 - Numba loads only where it is needed
 
     scale = _scale(ordered)
     values, counts = np.empty(ordered.size), np.empty(ordered.size)
-    found = _kernels.distinct(ordered if scale == 1 else ordered * scale, values, counts)
+    found = _dynamic.distinct(ordered if scale == 1 else ordered * scale, values, counts)
     items = Items(values[:found], counts[:found])
     if found <= k:
         return items.values / scale
     middle = int(np.searchsorted(items.values, float(ordered[ordered.size // 2]) * scale))
-    sums = _kernels.prefixes(items.values, items.counts, middle)
+    sums = _dynamic.prefixes(items.values, items.counts, middle)
     wide = False
     bounds = _search(items, sums, k, exact=exact, wide=wide)
     if _is_lost(sums, bounds, 1e8 if exact else 1e5):
@@ -94,15 +94,15 @@ def _fit_sorted(ordered: Values, k: int, *, exact: bool) -> Doubles:
         bounds = _search(items, sums, k, exact=exact, wide=wide)
     centroids = _means(items, bounds)
     if not exact and not wide:
-        _kernels.lloyd_items(items.values, sums, items.values[middle], centroids, 0.0, POLISH)
+        _dynamic.lloyd_items(items.values, sums, items.values[middle], centroids, 0.0, POLISH)
     return centroids / scale
 
 
 def _is_lost(sums: Doubles, bounds: NDArray[np.int64], digits: float) -> bool:
     """Whether differences of sums leave fewer than log10(digits) digits: clusters far out and dense need twice as many."""
-    from efflab.quantization import _kernels  # noqa: PLC0415 - as above
+    from efflab.quantization import _dynamic  # noqa: PLC0415 - as above
 
-    cost, size = _kernels.cost(sums, bounds, False)
+    cost, size = _dynamic.cost(sums, bounds, wide=False)
     return bool(cost <= digits * np.finfo(np.float64).eps * size)
 
 
@@ -121,7 +121,7 @@ def _scale(ordered: Values) -> float:
 
 def _search(items: Items, sums: Doubles, k: int, *, exact: bool, wide: bool) -> NDArray[np.int64]:
     """Find the boundaries of k runs of items."""
-    from efflab.quantization import _kernels  # noqa: PLC0415 - as above
+    from efflab.quantization import _dynamic  # noqa: PLC0415 - as above
 
     m = items.values.size
     if exact and k * (m + 1) > MOST_ENTRIES:
@@ -130,24 +130,24 @@ def _search(items: Items, sums: Doubles, k: int, *, exact: bool, wide: bool) -> 
             "exact=False does without"
         )
     if exact or k * m * m.bit_length() <= (FEW_TERMS if items.width else MOST_TERMS):
-        bounds: NDArray[np.int64] = _kernels.partition(sums, k, wide)
+        bounds: NDArray[np.int64] = _dynamic.partition(sums, k, wide)
         return bounds
     budget = FEW_TERMS if items.width else MOST_TERMS // 4
     first = max(min(RUNS, 1 << (budget // (12 * k)).bit_length() - 1), 4 * k)
     edges = _coarse(items, first, k)
     if k * edges.size * edges.size.bit_length() <= 4 * MOST_TERMS:
-        places = _kernels.partition(np.ascontiguousarray(sums[:, edges]), k, wide)
+        places = _dynamic.partition(np.ascontiguousarray(sums[:, edges]), k, wide)
     else:
         places = np.linspace(0, edges.size - 1, k + 1).astype(np.int64)
     bounds = edges[places]
     edges = np.union1d(bounds, _coarse(items, max(RUNS, 8 * k), k))
     places = np.searchsorted(edges, bounds)
-    _kernels.refine(np.ascontiguousarray(sums[:, edges]), places, np.ones_like(places), FAR, wide)
+    _dynamic.refine(np.ascontiguousarray(sums[:, edges]), places, np.ones_like(places), FAR, wide)
     bounds = edges[places]
     steps = np.maximum(np.diff(edges, prepend=0, append=edges[-1])[places] // 2, 1)
     while True:
         for _ in range(64):
-            if not _kernels.refine(sums, bounds, steps, REACH, wide):
+            if not _dynamic.refine(sums, bounds, steps, REACH, wide):
                 break
         if steps.max() == 1:
             return bounds
@@ -187,7 +187,8 @@ def _histogram(values: Values, k: int) -> Items | None:
     low, high = _range(sample)
     kind = values.dtype.type
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        start, scale = kind(low), kind(np.float64(_kernels.POSITIONS) / (high - low))
+        start: Any = kind(low)
+        scale: Any = kind(np.float64(_kernels.POSITIONS) / (high - low))
     if not (np.isfinite(low) and np.isfinite(high) and np.isfinite(scale) and scale > 0):
         return None
     bits = 14 if k <= 32 else 16
@@ -221,7 +222,7 @@ def _histogram(values: Values, k: int) -> Items | None:
 
 
 def _range(sample: Values) -> tuple[float, float]:
-    """Stretch the range of all but the outermost thousandths of a sample, at most to the whole sample's double."""
+    """Stretch the range of all but the outermost thousandths of a sample."""
     low, high = (float(sample[int(part * (sample.size - 1))]) for part in (0.001, 0.999))
     margin = 0.2 * (high - low)
     return low - margin, high + margin
@@ -229,24 +230,22 @@ def _range(sample: Values) -> tuple[float, float]:
 
 def _fit_histogram(items: Items, k: int) -> Doubles | None:
     """Find centroids of the bins; None where the bins are too coarse for the outcome to be near the optimum."""
-    from efflab.quantization import _kernels  # noqa: PLC0415 - as above
+    from efflab.quantization import _dynamic  # noqa: PLC0415 - as above
 
     if items.values.size <= 8 * k:
         return None
     middle = int(np.searchsorted(np.cumsum(items.counts), items.counts.sum() / 2))
     shift = float(items.values[middle])
-    sums = _kernels.prefixes(items.values, items.counts, middle)
+    sums = _dynamic.prefixes(items.values, items.counts, middle)
     bounds = _search(items, sums, k, exact=False, wide=False)
     if _is_lost(sums, bounds, 1e5):
         return None
-    cost, _ = _kernels.cost(sums, bounds, False)
-    centroids = np.diff(sums[1, bounds]) / np.diff(sums[0, bounds]) + shift
+    cost, _ = _dynamic.cost(sums, bounds, wide=False)
+    centroids: Doubles = np.diff(sums[1, bounds]) / np.diff(sums[0, bounds]) + shift
     # Weights of a bin on a boundary may all belong to the other side: at most this much is lost.
     fullest = np.maximum(items.counts[bounds[1:-1] - 1], items.counts[bounds[1:-1]])
-    if (
-        k > 1
-        and float((np.diff(centroids) * fullest).sum()) * items.width > (2e-4 if k <= 32 else 2e-3) * cost
-    ):
+    lost = float((np.diff(centroids) * fullest).sum()) * items.width
+    if lost > (2e-4 if k <= 32 else 2e-3) * cost:
         return None
-    _kernels.lloyd_items(items.values, sums, shift, centroids, items.width, POLISH)
+    _dynamic.lloyd_items(items.values, sums, shift, centroids, items.width, POLISH)
     return centroids

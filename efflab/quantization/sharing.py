@@ -48,9 +48,9 @@ class SharedWeights(nn.Module):
 
     def forward(self, centroids: Tensor) -> Tensor:
         """Decode the weight."""
-        weight: Tensor = Gather.apply(centroids, self.labels, self.zero)
+        weight: Tensor = Gather.apply(centroids, self.labels, self.zero)  # type: ignore[no-untyped-call]  # torch leaves apply without types
         if self.recording and weight.requires_grad:
-            weight.register_hook(self._record)
+            weight.register_hook(self._record)  # type: ignore[no-untyped-call]  # as above
         return weight
 
     def _record(self, gradient: Tensor) -> None:
@@ -68,7 +68,7 @@ class SharedWeights(nn.Module):
         labels = state_dict.get(prefix + "labels")
         if labels is not None and labels.shape == self.labels.shape and labels.dtype != self.labels.dtype:
             self.labels = self.labels.to(labels.dtype)
-        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[arg-type] - torch wants a dict
+        super()._load_from_state_dict(dict(state_dict), prefix, *rest)
 
 
 def _fit_centroids(module: nn.Module, state_dict: Mapping[str, Any], prefix: str, *_: object) -> None:
@@ -82,7 +82,7 @@ def _fit_centroids(module: nn.Module, state_dict: Mapping[str, Any], prefix: str
 
 def share_weights_(
     model: nn.Module,
-    config: KMeansConfigs = KMeans(),
+    config: KMeansConfigs = KMeans(),  # noqa: B008 - frozen
     filter_fn: FilterFn | None = None,
 ) -> "Sharing":
     """Share a model's weights, in place: each layer's become labels and centroids.
@@ -120,8 +120,8 @@ def share_weights_(
         weight.parameter.data, weight.parameter.grad = centroids, None
         parametrize_(weight, shared)
         for module, name in weight.holders:
-            held: Any = module.parametrizations[name]  # type: ignore[index] - a ModuleDict
-            held.register_load_state_dict_pre_hook(_fit_centroids)
+            slots: Any = module.parametrizations
+            slots[name].register_load_state_dict_pre_hook(_fit_centroids)
     return Sharing(model)
 
 
@@ -135,7 +135,7 @@ def _cluster(weight: Weight, config: KMeans) -> tuple[Tensor, SharedWeights]:
         # A layer of zeros, or of no weights, needs no centroid; one that nothing refers to keeps the shapes simple.
         codes = np.zeros(flat.values.shape, np.uint8)
         return values.new_zeros(1), SharedWeights(_as_labels(codes, values), zero=zero, config=config)
-    centroids, _ = cluster(kept, config.k, config.init, False, MAX_ITER, TOL, None)
+    centroids, _ = cluster(kept, config.k, config.init)
     wrapped = flat.wrap(centroids)
     codes = _label(flat.values, vector(wrapped), zero=zero)
     return wrapped, SharedWeights(_as_labels(codes, values), zero=zero, config=config)
