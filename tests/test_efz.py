@@ -1,6 +1,7 @@
 """What goes into an .efz file comes out bit for bit."""
 
 import copy
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from efflab import efz, huffman, models
 from efflab.efz.dtypes import DTYPES
+from efflab.efz.sections import Section
 from efflab.errors import CheckpointError, EfflabError
 
 KINDS = [dtype for dtype in DTYPES.values() if dtype != torch.complex32]
@@ -265,6 +267,46 @@ def test_a_model_in_another_memory_format_keeps_it(tmp_path: Path) -> None:
     assert torch.equal(model.weight, source.weight) and model.weight.is_contiguous(
         memory_format=torch.channels_last
     )
+
+
+def test_ctrl_c_waits_until_the_model_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, model = (nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3)) for _ in range(2))
+    efz.save(source, tmp_path / "m.efz")
+    decode = Section.decode
+
+    def interrupted(section: Section, out: np.ndarray) -> None:
+        if section.entry.name == "0.bias":
+            signal.raise_signal(signal.SIGINT)
+        decode(section, out)
+
+    monkeypatch.setattr(Section, "decode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        efz.load(tmp_path / "m.efz", model)
+    assert all(
+        torch.equal(one, two) for one, two in zip(source.parameters(), model.parameters(), strict=True)
+    )
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    shapes=st.dictionaries(texts, st.lists(st.integers(0, 3), max_size=6), max_size=8),
+    metadata=st.dictionaries(texts, texts, max_size=4),
+    dtype=st.sampled_from(KINDS),
+)
+def test_every_field_of_the_directory_comes_back(
+    shapes: dict[str, list[int]], metadata: dict[str, str], dtype: torch.dtype, tmp_path: Path
+) -> None:
+    state = {name: torch.zeros(shape, dtype=dtype) for name, shape in shapes.items()}
+    summary = efz.save(state, tmp_path / "x.efz", metadata=metadata)
+    with efz.open(tmp_path / "x.efz") as file:
+        assert file.metadata == metadata and file.names == tuple(shapes) and file.entries == summary.entries
+        for entry, (name, shape) in zip(file.entries, shapes.items(), strict=True):
+            assert (entry.name, list(entry.shape), entry.dtype) == (name, shape, dtype)
+            assert entry.dense_bytes == state[name].numel() * dtype.itemsize
+            assert same(file.read(name), state[name])
 
 
 @pytest.mark.parametrize(

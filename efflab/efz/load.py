@@ -36,7 +36,8 @@ def load(
     Args:
         path: the file.
         model: a model to load into; its tensors must have the names, shapes and dtypes of the file's, which is compared
-            before anything is decoded. The file is then read through once before the model is changed at all.
+            before anything is decoded. The file is then read through once before the model is changed at all, and
+            Ctrl-C waits until the model is whole.
         limit_bytes: the most that the tensors may take where no model says how large they are; by default 1 GiB, or 256
             times the file where that is more.
 
@@ -55,8 +56,11 @@ def load(
         own = model.state_dict(keep_vars=True)
         _refuse_difference(own, file)
         if _plain(model, own):
+            from efflab.training.interrupt import Interrupt  # noqa: PLC0415 - training need not be loaded to read
+
             file.verify()
-            _fill(own, file)
+            with Interrupt(enabled=True):
+                _fill(own, file)
         else:
             model.load_state_dict(_decoded(file))
         return model

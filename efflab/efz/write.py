@@ -26,6 +26,8 @@ from efflab.files import atomic_path
 _FEW_ROWS = 16
 _FEW_COLUMNS = 1 << 16
 _PIECE = 1 << 22
+# Bytes below which no codebook pays for its place in the directory.
+_SMALLEST_CODED = 12
 
 
 def save(
@@ -48,7 +50,8 @@ def save(
         model_or_state_dict: a model, or tensors by name; they are not changed.
         path: the file to write.
         index_bits: width of a gap before Huffman coding, 1 to 16; ``"auto"`` weighs all of them for each tensor.
-        order: ``"rows"`` or ``"columns"`` of a tensor seen as a matrix of shape[0] rows; ``"auto"`` weighs both.
+        order: ``"rows"`` or ``"columns"`` of a tensor seen as a matrix of shape[0] rows; ``"auto"`` weighs both. A
+            vector, and a matrix of fewer than 16 very long rows, is always read along its rows.
         limit: longest Huffman word in bits, 1 to 24, raised where an alphabet needs more; by default what is fastest.
         metadata: strings to keep in the file.
         progress: whether to show a bar.
@@ -150,7 +153,7 @@ def write_tensor(stream: BinaryIO, names: tuple[str, ...], tensor: Tensor, setti
     """
     itemsize = tensor.dtype.itemsize
     entry = Entry(names, tuple(tensor.shape), tensor.dtype, offset=stream.tell())
-    if itemsize > LARGEST_CODED or tensor.numel() == 0:
+    if itemsize > LARGEST_CODED or entry.dense_bytes <= _SMALLEST_CODED:
         return _write_raw(stream, entry, bytes_of(tensor))
     bits = bits_of(tensor)
     found = scan(bits, entry.rows, _worthwhile(entry, settings.orders))
