@@ -37,7 +37,13 @@ def one_task(draft: Draft) -> Draft:
     return draft.empty().solve(draft.target.task)
 
 
-@entry("partial", only=("pruning-1", "pruning-2", "pruning-3", "measuring-1", "measuring-2", "sample-1"))
+_FIRST_HALF = (
+    *("measuring-1", "measuring-2", "pruning-1", "pruning-2", "pruning-3", "sample-1"),
+    *("quantization-1", "quantization-2", "quantization-3", "huffman-1", "huffman-2", "huffman-3"),
+)
+
+
+@entry("partial", only=_FIRST_HALF)
 def first_half(draft: Draft) -> Draft:
     """The first half of the tasks is solved."""
     return draft.empty().solve(*draft.tasks[: len(draft.tasks) // 2])
