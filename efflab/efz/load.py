@@ -1,7 +1,10 @@
 """Whole files back into tensors or a model, which is changed wholly or not at all."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
 from typing import TypeVar, overload
 
 import torch
@@ -56,10 +59,8 @@ def load(
         own = model.state_dict(keep_vars=True)
         _refuse_difference(own, file)
         if _plain(model, own):
-            from efflab.training.interrupt import Interrupt  # noqa: PLC0415 - training need not be loaded to read
-
             file.verify()
-            with Interrupt(enabled=True):
+            with _ctrl_c_afterwards():
                 _fill(own, file)
         else:
             model.load_state_dict(_decoded(file))
@@ -136,3 +137,21 @@ def _fill(own: Mapping[str, Tensor], file: File) -> None:
                 if entry.coding == SPARSE:
                     memory.fill(0)
                 section.decode(memory)
+
+
+@contextlib.contextmanager
+def _ctrl_c_afterwards() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the block, in the main thread, where Python's own handler is in place."""
+    # efflab.training has such a block, and brings all of training with it.
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    waiting: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _frame: waiting.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if waiting:
+        raise KeyboardInterrupt
