@@ -53,21 +53,23 @@ def count_symbols(symbols: Symbols, size: int) -> Numbers:
 
 
 @njit(cache=True, nogil=True)
-def count_pairs(symbols: Bytes) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """How often each pair of neighbours occurs, (65,536,) each: pairs that begin at 0 or 2 modulo 4, up to the last eight.
+def count_pairs(symbols: Bytes) -> NDArray[np.uint32]:
+    """How often each pair of neighbours occurs, as (65,536,): pairs that begin at even places, up to the last whole eight.
 
-    A pair costs one addition where its symbols cost two. Two tables, since adding to what was just added to must wait.
+    A pair costs one addition where its symbols cost two. Pairs go to two tables in turn, since adding to what was just
+    added to must wait; the second stands off by some lines of the cache, whose places the first one's rows take.
     """
-    even, odd = np.zeros(1 << 16, np.uint32), np.zeros(1 << 16, np.uint32)
+    tables = np.zeros((2 << 16) + 64, np.uint32)
+    odd = np.uint64((1 << 16) + 64)
     at = _0
     for _ in range(symbols.size // 8):
         eight = load_symbols(symbols, at)
-        even[eight & _PAIR] += np.uint32(1)
-        odd[eight >> _16 & _PAIR] += np.uint32(1)
-        even[eight >> _32 & _PAIR] += np.uint32(1)
-        odd[eight >> _48] += np.uint32(1)
+        tables[eight & _PAIR] += np.uint32(1)
+        tables[odd + (eight >> _16 & _PAIR)] += np.uint32(1)
+        tables[eight >> _32 & _PAIR] += np.uint32(1)
+        tables[odd + (eight >> _48)] += np.uint32(1)
         at += _8
-    return even, odd
+    return tables[: 1 << 16] + tables[(1 << 16) + 64 :]
 
 
 # Encoding.

@@ -105,7 +105,7 @@ def read_lengths(data: bytes, size: int, start: int = 0) -> tuple[Lengths, int]:
     from efflab.huffman import _kernels  # noqa: PLC0415 - Numba loads only where a code book is read
 
     lengths = np.zeros(size, np.uint8)
-    end = int(_kernels.read_book(np.frombuffer(data, np.uint8), start, lengths))
+    end = int(_kernels.read_book(np.frombuffer(memoryview(data).toreadonly(), np.uint8), start, lengths))
     if end < 0:
         raise HuffmanError(_WORDS[-end])
     return lengths, end

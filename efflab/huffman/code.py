@@ -121,6 +121,10 @@ class HuffmanCode:
         Raises:
             HuffmanError: where a symbol has no word.
         """
+        return b"".join(self.pieces(symbols, streams))
+
+    def pieces(self, symbols: ArrayLike, streams: int = 4) -> list[Data]:
+        """Like ``encode``, as pieces to be joined or written one after another, which saves a copy."""
         array = _as_symbols(symbols, self.size)
         _check_streams(streams)
         bounds = _bounds(array.size, streams)
@@ -138,9 +142,9 @@ class HuffmanCode:
                 ends[part] = _streams.encode_part(symbols_of_part, self._words, out, places[part])
         if (ends < 0).any():
             raise HuffmanError(_without_word(array, self.lengths))
-        head = [varint(int(size)) for size in (ends - places[:-1])[:-1]]
-        view = memoryview(out)
-        return b"".join(head + [view[start:end] for start, end in zip(places[:-1], ends, strict=True)])
+        head: list[Data] = [varint(size) for size in (ends - places[:-1])[:-1].tolist()]
+        view = memoryview(out.data)
+        return head + [view[start:end] for start, end in zip(places[:-1], ends, strict=True)]
 
     def _encode_in_fours(self, symbols: Symbols, bounds: Numbers, out: Bytes, ends: Numbers) -> int:
         """Encode four parts at a time where pairs of symbols pay, and say how many parts that were."""
@@ -176,7 +180,10 @@ class HuffmanCode:
         _check_streams(streams)
         if count < 0:
             raise HuffmanError(f"count is {count:,}, and must be at least 0")
-        array = np.frombuffer(data, np.uint8)
+        # Loops are compiled once, for what cannot be written.
+        array = np.frombuffer(memoryview(data).toreadonly(), np.uint8)
+        if streams - 1 > array.size:
+            raise HuffmanError(f"{array.size:,} bytes are too short to hold {streams:,} streams")
         bounds = _bounds(count, streams)
         starts = self._read_starts(array, bounds)
         dtype = np.uint8 if self.size <= 256 else np.uint16
@@ -189,12 +196,9 @@ class HuffmanCode:
 
     def _read_starts(self, data: Bytes, bounds: Numbers) -> Numbers:
         """Where the coded parts begin, and the end; raises where they cannot hold their symbols."""
-        streams = bounds.size - 1
-        if streams - 1 > data.size:
-            raise HuffmanError(f"{data.size:,} bytes are too short to hold {streams:,} streams")
         at, sizes = 0, []
-        head = memoryview(data)
-        for _ in range(streams - 1):
+        head = memoryview(data.data)
+        for _ in range(bounds.size - 2):
             size, at = read_varint(head, at)
             sizes.append(size)
         end = at + sum(sizes)
@@ -318,12 +322,15 @@ def _count(symbols: Symbols) -> Numbers:
     from efflab.huffman import _streams  # noqa: PLC0415 - as above
 
     counts: Numbers
-    if symbols.dtype != np.uint8 or symbols.size < MANY or symbols.size >> 33:
+    if symbols.dtype != np.uint8 or symbols.size < MANY or symbols.size >> 32:
         counts = _streams.count_symbols(symbols, 256 if symbols.dtype == np.uint8 else MAX_SIZE)
         return counts
-    even, odd = _streams.count_pairs(symbols)
-    pairs = (even.astype(np.int64) + odd).reshape(256, 256)
-    counts = pairs.sum(0) + pairs.sum(1) + _streams.count_symbols(symbols[symbols.size // 8 * 8 :], 256)
+    pairs = _streams.count_pairs(symbols).reshape(256, 256)
+    counts = (
+        pairs.sum(0, np.int64)
+        + pairs.sum(1, np.int64)
+        + _streams.count_symbols(symbols[symbols.size // 8 * 8 :], 256)
+    )
     return counts
 
 

@@ -29,7 +29,7 @@ def encode(
     head = varint(code.size) + varint(array.size) + varint(streams)
     if array.size == 0:
         return head
-    return head + pack_lengths(code.lengths) + code.encode(array, streams)
+    return b"".join([head, pack_lengths(code.lengths), *code.pieces(array, streams)])
 
 
 def decode(data: bytes) -> Symbols:
