@@ -222,6 +222,7 @@ def test_a_finished_run_is_not_trained_again(digits, tmp_path, monkeypatch):
     compress_(network(), digits, 0.5, path=tmp_path / "a.efz", checkpoint=tmp_path / "run", **QUICK)
     monkeypatch.setattr("efflab.training.fit", None)
     monkeypatch.setattr("efflab.training.evaluate", None)
+    monkeypatch.setattr("efflab.quantization.share_weights_", None)
     compress_(network(1), digits, 0.5, path=tmp_path / "b.efz", checkpoint=tmp_path / "run", **QUICK)
     assert (tmp_path / "a.efz").read_bytes() == (tmp_path / "b.efz").read_bytes()
 
@@ -366,6 +367,15 @@ def test_a_model_that_is_pruned_already_keeps_its_zeros(digits):
     compress_(model, digits, Settings(sparsity=0.0), **QUICK)
     assert (model[5].weight[zero] == 0).all()
     assert not any("mask" in name for name in model.state_dict())
+
+
+def test_masks_are_neither_counted_nor_written(tmp_path):
+    model = network()
+    dense = sum(tensor.nbytes for tensor in model.state_dict().values())
+    pruning.prune_(model, pruning.Magnitude(0.7))
+    report = compress_(model, config=Settings(sparsity=0.0, bits=32), path=tmp_path / "m.efz", progress=False)
+    assert report.dense_bytes == dense
+    assert_same(state_of(efz.load(tmp_path / "m.efz", network())), state_of(model))
 
 
 @torch.no_grad()

@@ -149,11 +149,17 @@ class CompressionReport:
             "file_bytes": self.file_bytes,
             "rate": self.rate,
             "sparsity": self.sparsity,
-            "error_percent_dense": self.dense_error_percent,
-            "error_percent": self.error_percent,
+            "error_percent_dense": _finite(self.dense_error_percent),
+            "error_percent": _finite(self.error_percent),
             "output_drift": _finite(self.output_drift),
             "left_dense": list(self.left_dense),
-            "stages": [asdict(stage) for stage in self.stages],
+            "stages": [
+                {
+                    key: _finite(value) if isinstance(value, float) else value
+                    for key, value in asdict(stage).items()
+                }
+                for stage in self.stages
+            ],
             "layers": [
                 _plain(layer.sizes) | {"file_bytes": layer.file_bytes, "drift": _finite(layer.drift)}
                 for layer in self.layers

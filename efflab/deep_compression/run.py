@@ -24,7 +24,7 @@ from efflab.deep_compression.settings import (
 from efflab.deep_compression.sizes import measured_sizes
 from efflab.deep_compression.stages import Stages, bytes_of
 from efflab.pruning.configs import Magnitude
-from efflab.pruning.layers import FilterFn, require_sites, sites
+from efflab.pruning.layers import MASK, FilterFn, require_sites, sites
 from efflab.pruning.pruner import Pruner, prune_
 
 
@@ -74,7 +74,9 @@ class Run:
 
     def go(self, path: Path | None, example_inputs: Any) -> CompressionReport:
         """Take all stages; whatever ends them, the model is left with plain parameters."""
-        dense_bytes = bytes_of(self.model.state_dict())
+        masks = {name + MASK for name in sites(self.model, self.filter_fn)}
+        dense = {name: tensor for name, tensor in self.model.state_dict().items() if name not in masks}
+        dense_bytes = bytes_of(dense)
         try:
             before = None if self.data is not None else self.weights()
             outputs = outputs_of(self.model, example_inputs)
@@ -87,6 +89,7 @@ class Run:
                     bar.stage("share", iteration)
                     self.share(iteration, bar)
                 bar.stage("encode")
+                self.drop_masks()
                 drifts = {} if before is None else self.drifts(before)
                 moved = relative_drift(outputs, outputs_of(self.model, example_inputs)) if outputs else None
                 report = self.encode(path, dense_bytes, drifts, moved)
@@ -145,6 +148,10 @@ class Run:
         layers = self.shared_layers()
         if not layers:
             return
+        if self.tunes() and self.stages.finished(tune):
+            finished = (self.stages.content(share), self.stages.load(tune, self.model))
+            self.errors += [StageError(**content) for content in finished if content is not None]
+            return
         self.sharing = self.quantize(layers)
         if self.data is not None:
             content = self.stages.load(share, self.model)
@@ -172,27 +179,20 @@ class Run:
 
     def tune(self, name: str, iteration: int) -> None:
         """Train the centroids, and all that is not shared."""
-        if self.stages.finished(name):
-            self.finish_sharing()
-            content = self.stages.load(name, self.model)
-        else:
-            content = None
-        if content is None:
-            from efflab.training import fit  # noqa: PLC0415 - only where there is data
+        from efflab.training import fit  # noqa: PLC0415 - only where there is data
 
-            t, start = self.training, perf_counter()
-            arguments: dict[str, Any] = {
-                "epochs": t.tune_epochs, "lr": t.tune_lr, "optimizer": t.optimizer, "momentum": t.momentum,
-                "weight_decay": t.weight_decay, "batch_size": t.batch_size,
-            } | dict(t.tuning)  # fmt: skip
-            fit(
-                self.model, self.data.train, seed=self.seed + 1000 * iteration + 500, device=self.device,
-                checkpoint=self.stages.training(name), progress=self.progress,
-                **arguments,
-            )  # fmt: skip
-            self.finish_sharing()
-            content = self.measure("fine-tuned", iteration, start)
-            self.stages.save(name, self.model, content)
+        t, start = self.training, perf_counter()
+        arguments: dict[str, Any] = {
+            "epochs": t.tune_epochs, "lr": t.tune_lr, "optimizer": t.optimizer, "momentum": t.momentum,
+            "weight_decay": t.weight_decay, "batch_size": t.batch_size,
+        } | dict(t.tuning)  # fmt: skip
+        fit(
+            self.model, self.data.train, seed=self.seed + 1000 * iteration + 500, device=self.device,
+            checkpoint=self.stages.training(name), progress=self.progress, **arguments,
+        )  # fmt: skip
+        self.finish_sharing()
+        content = self.measure("fine-tuned", iteration, start)
+        self.stages.save(name, self.model, content)
         self.errors.append(StageError(**content))
 
     def encode(

@@ -72,14 +72,23 @@ class Stages:
         Raises:
             CheckpointError: the stage is damaged, or of another model.
         """
-        if not self.finished(name):
+        content = self.content(name)
+        if content is not None and self.folder is not None:
+            load_weights(model, self.folder / f"{name}.safetensors")
+        return content
+
+    def content(self, name: str) -> dict[str, Any] | None:
+        """Give back what was kept beside a finished stage's tensors; None where it is not finished.
+
+        Raises:
+            CheckpointError: the stage is damaged.
+        """
+        if self.folder is None or not self.finished(name):
             return None
-        assert self.folder is not None
         held = self._read(f"{name}.json")
         tensors = self.folder / f"{name}.safetensors"
         if not tensors.is_file() or _checksum(tensors) != held.get("crc32"):
             raise CheckpointError(f"{tensors} is not what its stage wrote: start afresh with resume=False")
-        load_weights(model, tensors)
         content: dict[str, Any] = held["content"]
         return content
 
