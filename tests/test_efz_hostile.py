@@ -17,7 +17,7 @@ from efflab.efz.layout import HEAD, TRAILER, Entry
 from efflab.errors import CheckpointError
 
 sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
-from fuzz_efz import check, repaired, seeds
+from fuzz_efz import SMALL, check, repaired, seeds
 
 CASES = Path(__file__).parent / "fixtures" / "efz"
 
@@ -215,7 +215,10 @@ def test_the_seeds_of_the_fuzzer_are_accepted(number: int, tmp_path: Path) -> No
     assert check(data, tmp_path) and repaired(data) == data
 
 
-def test_what_fuzzing_found_stays_fixed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("small", [False, True])
+def test_what_fuzzing_found_stays_fixed(small: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for (module, name), size in SMALL.items() if small else ():
+        monkeypatch.setattr(module, name, size)
     cases = sorted(CASES.glob("*.case"))
     assert cases
     for case in cases:
@@ -225,7 +228,9 @@ def test_what_fuzzing_found_stays_fixed(tmp_path: Path) -> None:
             check(better, tmp_path)
 
 
-def test_random_bytes_with_right_checksums(tmp_path: Path) -> None:
+def test_random_bytes_with_right_checksums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for (module, name), size in SMALL.items():
+        monkeypatch.setattr(module, name, size)
     generator = torch.Generator().manual_seed(1)
     accepted = 0
     for seed in seeds():
