@@ -106,6 +106,9 @@ def cluster(
             f"exact=True goes with init='optimal'; Lloyd's iterations from init={init!r} are not exact"
         )
     ordered = np.sort(values)
+    fresh = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    if np.count_nonzero(fresh) <= k:
+        return ordered[fresh].astype(np.float64), 0
     if init == "linear":
         start = initial.linear(values, k)
     elif init == "density":

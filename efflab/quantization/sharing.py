@@ -199,7 +199,7 @@ class Sharing:
     def codebooks(self) -> dict[str, Codebook]:
         """Give each layer's centroids and labels as they are now, by full parameter name; copies."""
         return {
-            fqn: Codebook(parameter.detach().clone(), shared.labels.clone(), zero=shared.zero)
+            fqn: _codebook(parameter.detach().clone(), shared)
             for fqn, (parameter, shared) in self._distinct().items()
         }
 
@@ -266,6 +266,14 @@ class Sharing:
             handle.remove()
         self._handles = []
         return self.model
+
+
+def _codebook(centroids: Tensor, shared: SharedWeights) -> Codebook:
+    """Copy a layer's codebook; where no weight is pruned, without the label of zeros."""
+    if shared.zero and shared.labels.numel() and not bool((shared.labels == 0).any()):
+        labels = shared.labels - 1
+        return Codebook(centroids, labels.to(torch.uint8) if len(centroids) <= 256 else labels)
+    return Codebook(centroids, shared.labels.clone(), zero=shared.zero)
 
 
 def _recluster(parameter: nn.Parameter, shared: SharedWeights) -> None:
