@@ -48,7 +48,9 @@ def labels(count: int = COUNT, k: int = 32) -> NDArray[np.uint8]:
     return np.searchsorted((centroids[1:] + centroids[:-1]) / 2, tail).astype(np.uint8)
 
 
-def coding(symbols: NDArray[np.uint8], clock: Callable[[], float], rounds: int = 9) -> tuple[Timings, Timings]:
+def coding(
+    symbols: NDArray[np.uint8], clock: Callable[[], float], rounds: int = 9
+) -> tuple[Timings, Timings]:
     """Time encoding and decoding."""
     raw, few = symbols.tobytes(), symbols[:FEW].tolist()
     zstd, unzstd = zstandard.ZstdCompressor(level=1), zstandard.ZstdDecompressor()
@@ -86,32 +88,50 @@ def main() -> None:
     symbols = labels()
     encoding, decoding = coding(symbols, time.process_time)
     for name, timings in (("Encoding", encoding), ("Decoding", decoding)):
-        print(timings.table(f"{name} {symbols.size / 1e6:g} million symbols ({PYTHON}: {FEW / 1e6:g} million)"))
+        print(
+            timings.table(f"{name} {symbols.size / 1e6:g} million symbols ({PYTHON}: {FEW / 1e6:g} million)")
+        )
         for contestant, seconds in timings.seconds.items():
             size = FEW if contestant == PYTHON else symbols.size
             print(f"  {contestant:22} {size / 1e6 / float(np.median(seconds)):9.1f} million symbols a second")
     share = FEW / symbols.size
+    # Huff0 in C is no Python package; beside zstd it encoded 1,283 to 690 million symbols a second of this kind.
     ratios = {
-        "speed/encode-vs-zstd": (encoding, ZSTD, ENCODE, 1, "at least 1, goal 1.86 (Huff0)", lambda r: r >= 1),
-        "speed/encode-with-code-vs-zstd": (encoding, ZSTD, CODE, 1, "at least 1, goal 1.86 (Huff0)", lambda r: r >= 1),
-        "speed/decode-vs-zstd": (decoding, ZSTD, DECODE, 1, "at least 0.6, goal 1", lambda r: r >= 0.6),
-        "speed/encode-vs-dahuffman": (encoding, PYTHON, ENCODE, share, None, None),
-        "speed/decode-vs-dahuffman": (decoding, PYTHON, DECODE, share, None, None),
-        "speed/encode-vs-copy": (encoding, ENCODE, COPY, 1, None, None),
-        "speed/decode-vs-copy": (decoding, DECODE, COPY, 1, None, None),
+        "speed/encode-vs-zstd": (
+            encoding,
+            ZSTD,
+            ENCODE,
+            1,
+            "at least 1, goal 1.86 (Huff0)",
+            lambda r: r >= 1,
+        ),
+        "speed/encode-with-code-vs-zstd": (
+            encoding,
+            ZSTD,
+            CODE,
+            1,
+            "at least 1, goal 1.86 (Huff0)",
+            lambda r: r >= 1,
+        ),
+        "speed/decode-vs-zstd": (decoding, ZSTD, DECODE, 1, "at least 0.6", "1", lambda r: r >= 0.6),
+        "speed/encode-vs-dahuffman": (encoding, PYTHON, ENCODE, share, None, None, None),
+        "speed/decode-vs-dahuffman": (decoding, PYTHON, DECODE, share, None, None, None),
+        "speed/encode-vs-copy": (encoding, ENCODE, COPY, 1, None, None, None),
+        "speed/decode-vs-copy": (decoding, DECODE, COPY, 1, None, None, None),
     }
     records = []
-    for name, (timings, slow, fast, size, bar, holds) in ratios.items():
+    for name, (timings, slow, fast, size, bar, goal, holds) in ratios.items():
         ratio = timings.ratio(slow, fast) / size
         spread = tuple(bound / size for bound in timings.spread(slow, fast))
         print(
-            f"{name:32} {ratio:8.3f}x  ({slow} / {fast}; rounds {spread[0]:.3f} to {spread[1]:.3f}){f'  bar: {bar}' if bar else ''}"
+            f"{name:32} {ratio:8.3f}x  ({slow} / {fast}; rounds {spread[0]:.3f} to {spread[1]:.3f}){f'  bar: {bar}, goal {goal}' if bar else ''}"
         )
         records.append(
             results.record(
-                "huffman", name, measured=ratio, unit="x", bar=bar, holds=None if holds is None else bool(holds(ratio)),
-                source="benchmarks/huffman.py", command="python -m benchmarks.huffman --write", spread=spread,
-                scale="cpu", data="synthetic",
+                "huffman", name, measured=ratio, unit="x", bar=bar, goal=goal,
+                holds=None if holds is None else bool(holds(ratio)), source="benchmarks/huffman.py",
+                command="python -m benchmarks.huffman --write", spread=spread, scale="cpu", data="synthetic",
+                packages=("zstandard", "dahuffman"),
             )
         )  # fmt: skip
     if options.write:

@@ -15,7 +15,16 @@ True
 """
 
 from efflab.sparse.compressed import CSC, CSR
-from efflab.sparse.interleaved import RelativeCSC
+from efflab.sparse.interleaved import Element, RelativeCSC
 from efflab.sparse.relative import Relative, absolute_index, relative_index, to_relative
 
-__all__ = ["CSC", "CSR", "Relative", "RelativeCSC", "absolute_index", "relative_index", "to_relative"]
+__all__ = [
+    "CSC",
+    "CSR",
+    "Element",
+    "Relative",
+    "RelativeCSC",
+    "absolute_index",
+    "relative_index",
+    "to_relative",
+]

@@ -50,7 +50,9 @@ def _find(words: Words, start: int, stop: int, matters: np.uint64, found: NDArra
 
 
 @njit(cache=True, nogil=True)
-def relative(words: Words, matters: np.uint64, bits: int, gaps: Gaps, values: Words, state: Positions) -> None:
+def relative(
+    words: Words, matters: np.uint64, bits: int, gaps: Gaps, values: Words, state: Positions
+) -> None:
     """Write gaps and values of the words that are not zero, fillers included, until all are or there is no room.
 
     Args:

@@ -43,7 +43,9 @@ def _nonzero_mask(_: Any, words: Any, at: Any, matters: Any) -> Any:
         vector = ir.VectorType(word, 64)
         numbers = builder.load(builder.bitcast(start, vector.as_pointer()), align=kind.dtype.bitwidth // 8)
         one = arguments[2] if kind.dtype.bitwidth == 64 else builder.trunc(arguments[2], word)
-        single = builder.insert_element(ir.Constant(vector, ir.Undefined), one, ir.Constant(ir.IntType(32), 0))
+        single = builder.insert_element(
+            ir.Constant(vector, ir.Undefined), one, ir.Constant(ir.IntType(32), 0)
+        )
         all_of_it = ir.Constant(ir.VectorType(ir.IntType(32), 64), [0] * 64)
         bits = builder.and_(numbers, builder.shuffle_vector(single, single, all_of_it))
         some = builder.icmp_unsigned("!=", bits, ir.Constant(vector, [0] * 64))

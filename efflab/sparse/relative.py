@@ -16,6 +16,9 @@ from efflab.errors import EfflabError
 Gaps = NDArray[np.uint8] | NDArray[np.uint16]
 Positions = NDArray[np.int64]
 
+# Below this many values NumPy takes less than a millisecond, and compiling loops for their dtype takes longer.
+LARGE = 1 << 14
+
 
 @dataclass(frozen=True, eq=False)
 class Relative:
@@ -85,8 +88,8 @@ class Relative:
             EfflabError: where the gaps lead beyond the array.
         """
         flat = np.zeros(self.size, self.values.dtype)
-        words = _as_words(self.values)
-        if words is None or self.gaps.dtype.kind != "u":
+        words = _as_words(self.values, self.bits)
+        if words is None or self.gaps.dtype != np.uint8:
             places = self.positions()
             self._check_end(int(places[-1]) if places.size else -1)
             flat[places] = self.values
@@ -115,7 +118,7 @@ def to_relative(array: ArrayLike, bits: int) -> Relative:
     _check_bits(bits)
     dense = np.asarray(array)
     flat = dense.ravel()
-    words = _as_words(flat)
+    words = _as_words(flat, bits)
     if words is None:
         places = np.flatnonzero(flat)
         gaps, filler = relative_index(places, bits)
@@ -127,10 +130,10 @@ def to_relative(array: ArrayLike, bits: int) -> Relative:
     return Relative(gaps, values, dense.shape, bits)
 
 
-def _as_words(values: NDArray[Any]) -> NDArray[Any] | None:
-    """Numbers as the unsigned integers that have their bits; None where there are none of their size."""
+def _as_words(values: NDArray[Any], bits: int) -> NDArray[Any] | None:
+    """Numbers as the unsigned integers that have their bits, for the compiled loops; None where NumPy has to do."""
     native = values.dtype.isnative and values.dtype.kind in "biuf" and values.dtype.itemsize <= 8
-    return values.view(f"u{values.dtype.itemsize}") if native else None
+    return values.view(f"u{values.dtype.itemsize}") if native and bits <= 8 and values.size >= LARGE else None
 
 
 def _matters(dtype: np.dtype[Any]) -> np.uint64:
@@ -210,7 +213,9 @@ def absolute_index(gaps: ArrayLike) -> Positions:
     """
     steps = np.asarray(gaps)
     if steps.dtype not in (np.uint8, np.uint16) or steps.ndim != 1:
-        raise EfflabError(f"gaps must be a vector of uint8 or uint16, and came as shape {steps.shape} of {steps.dtype}")
+        raise EfflabError(
+            f"gaps must be a vector of uint8 or uint16, and came as shape {steps.shape} of {steps.dtype}"
+        )
     from efflab.sparse import _kernels  # noqa: PLC0415 - as above
 
     places = np.empty(steps.size, np.int64)
