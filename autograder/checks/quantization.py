@@ -63,7 +63,7 @@ def shared_by(student: Student, weights: Array, k: int, *cluster: Callback) -> t
 @task("quantization-4", points=2)
 def zeros_stand_apart(student: Student, rng: Rng) -> None:
     """Only the survivors are clustered, into k - 1 values behind entry 0, and their labels are those of `cluster`, moved by one. Hint: take the survivors out with a mask, and put their codes back with it."""
-    for shape, k in (((9, 7), 4), ((4, 2, 3, 3), 16), ((40,), 2)):
+    for shape, k in (((9, 7), 4), ((4, 2, 3, 3), 16), ((40,), 3)):
         weights = a_pruned_layer(rng, shape)
         clustering = Clustering(rng, weights, k)
         book, labels = shared_by(student, weights, k, Callback(clustering))
