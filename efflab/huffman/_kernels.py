@@ -1,16 +1,20 @@
 """Loops over counts, lengths and code books, compiled by Numba; each is plain Python under ``.py_func``."""
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
+Counts = NDArray[Any]
+"""int64 or float64."""
 
 # Lengths of a code.
 
 
 @njit(cache=True, nogil=True)
-def two_queues(weights):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - counts are int64 or float64
+def two_queues(weights: Counts) -> Bytes:
     """Depths in Huffman's tree of leaves in rising order of weight.
 
     Merged nodes come out in rising order too, so that the lightest node is the first of one of two queues. Of equal
@@ -48,7 +52,7 @@ def two_queues(weights):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
 
 
 @njit(cache=True, nogil=True)
-def package_merge(weights, limit):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - as above
+def package_merge(weights: Counts, limit: int) -> Bytes:
     """Lengths of the best code whose words have at most ``limit`` bits, by package-merge.
 
     A symbol has one coin of each width 2^-1 to 2^-limit, worth its weight; the cheapest coins of total width n - 1 say how
@@ -98,21 +102,21 @@ def package_merge(weights, limit):  # type: ignore[no-untyped-def]  # noqa: ANN0
 
 
 @njit(cache=True, nogil=True)
-def _bit(data: Bytes, bit: int) -> int:
+def _bit(data: Bytes, bit: int) -> np.int64:
     """One bit; -1 beyond the data."""
     if bit >> 3 >= data.size:
-        return -1
+        return np.int64(-1)
     return np.int64(data[bit >> 3]) >> (7 - (bit & 7)) & 1
 
 
 @njit(cache=True, nogil=True)
-def _number(data: Bytes, bit: int, width: int) -> int:
+def _number(data: Bytes, bit: int, width: int) -> np.int64:
     """A number of ``width`` bits; -1 where the data end within it."""
-    number = 0
+    number = np.int64(0)
     for at in range(bit, bit + width):
         one = _bit(data, at)
         if one < 0:
-            return -1
+            return np.int64(-1)
         number = number << 1 | one
     return number
 
@@ -142,10 +146,10 @@ def read_book(data: Bytes, start: int, lengths: Bytes) -> int:  # noqa: C901, PL
     size = lengths.size
     if all_used:
         lengths[:] = 1
-    at, used = 0, True
+    at, used = np.int64(0), True
     while not all_used and at < size:
         zeros = _zeros(data, bit, 16)
-        run = -1 if zeros < 0 else _number(data, bit + zeros, zeros + 1)
+        run = np.int64(-1) if zeros < 0 else _number(data, bit + zeros, zeros + 1)
         if run < 0:
             return -1 if bit + 17 >= 8 * data.size else -2
         bit += 2 * zeros + 1
@@ -155,7 +159,7 @@ def read_book(data: Bytes, start: int, lengths: Bytes) -> int:  # noqa: C901, PL
         lengths[at : at + run] = used
         at += run
         used = not used
-    length = 0
+    length = np.int64(0)
     for at in range(size):
         if lengths[at]:
             if length == 0:
@@ -168,7 +172,7 @@ def read_book(data: Bytes, start: int, lengths: Bytes) -> int:  # noqa: C901, PL
                 if folded < 0:
                     return -1 if bit + 48 >= 8 * data.size else -2
                 bit += folded + 1
-                length += -(folded + 1) // 2 if folded & 1 else folded // 2
+                length = length + (-(folded + 1) // 2 if folded & 1 else folded // 2)
             if not 1 <= length <= 24:
                 return -2
             lengths[at] = length

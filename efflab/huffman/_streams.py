@@ -5,6 +5,8 @@ the next bit on top; an encoder keeps the last bit lowest, and lets what is abov
 anything. Four parts go side by side, since each waits most of the time for its own last look-up.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -13,7 +15,8 @@ from efflab.huffman._words import load_bits, load_symbols, store_bits, store_sym
 
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
-Symbols = NDArray[np.uint8] | NDArray[np.uint16]
+Symbols = NDArray[Any]
+"""uint8 or uint16."""
 Book = tuple[NDArray[np.uint32], Numbers, Numbers, NDArray[np.uint16]]
 State = tuple[np.uint64, np.uint64, np.uint64]
 
@@ -49,7 +52,8 @@ def count_symbols(symbols: Symbols, size: int) -> Numbers:
         counts[3, symbols[i + 3]] += 1
     for i in range(whole, symbols.size):
         counts[0, symbols[i]] += 1
-    return counts[0] + counts[1] + counts[2] + counts[3]
+    total: Numbers = counts[0] + counts[1] + counts[2] + counts[3]
+    return total
 
 
 @njit(cache=True, nogil=True)
@@ -122,7 +126,7 @@ def _encode_eight(
 
 
 @njit(cache=True, nogil=True)
-def encode_four(
+def encode_four(  # noqa: PLR0917 - compiled functions take their arguments by position
     symbols: Bytes, pairs: NDArray[np.uint64], words: NDArray[np.uint32], bounds: Numbers, out: Bytes, places: Numbers
 ) -> bool:  # fmt: skip
     """Write four parts, two symbols a look-up; words have at most 12 bits.
@@ -178,11 +182,11 @@ def encode_four(
     for byte in range(8):
         if np.int64(met >> np.uint64(8 * byte) & _BYTE) >> bits:
             return False
-    return seen & _MISSING == _0 and places.min() >= 0
+    return bool(seen & _MISSING == _0 and places.min() >= 0)
 
 
 @njit(cache=True, nogil=True)
-def _encode_rest(symbols: Symbols, words: NDArray[np.uint32], out: Bytes, state: State) -> int:
+def _encode_rest(symbols: Symbols, words: NDArray[np.uint32], out: Bytes, state: State) -> np.int64:
     """Write the words of symbols one by one; returns the byte after the last, -1 where a symbol has no word."""
     at, have, bits = state
     missing = False
@@ -191,11 +195,11 @@ def _encode_rest(symbols: Symbols, words: NDArray[np.uint32], out: Bytes, state:
         missing |= entry == _0
         bits = bits << (entry >> _24) | (entry & _WORD)
         at, have = _flush(out, at, have + (entry >> _24), bits)
-    return -1 if missing else np.int64(at) + (have > _0)
+    return np.int64(-1) if missing else np.int64(at) + np.int64(have > _0)
 
 
 @njit(cache=True, nogil=True)
-def encode_part(symbols: Symbols, words: NDArray[np.uint32], out: Bytes, start: int) -> int:
+def encode_part(symbols: Symbols, words: NDArray[np.uint32], out: Bytes, start: int) -> np.int64:
     """Write the words of symbols, one part of a stream.
 
     Args:
@@ -226,7 +230,7 @@ def several_symbols(book: NDArray[np.uint32]) -> NDArray[np.uint64]:
     """
     table = np.zeros(book.size, np.uint64)
     for head in range(book.size):
-        used, count, symbols = 0, 0, _0
+        used, count, symbols = np.int64(0), 0, _0
         while count < SEVERAL:
             entry = np.int64(book[(head << used) & (book.size - 1)])
             length = entry >> 24
@@ -264,7 +268,7 @@ def _decode_four_times(
 
 
 @njit(cache=True, nogil=True)
-def decode_four_several(
+def decode_four_several(  # noqa: PLR0917 - as above
     data: Bytes, bits: Numbers, stops: Numbers, table: NDArray[np.uint64], out: Bytes, heads: Numbers, tails: Numbers
 ) -> None:  # fmt: skip
     """Decode most of four parts, several symbols a look-up.
@@ -296,11 +300,11 @@ def decode_four_several(
 
 
 @njit(cache=True, nogil=True)
-def _safe_rounds(
+def _safe_rounds(  # noqa: PLR0917 - as above
     bits: Numbers, stops: Numbers, heads: Numbers, tails: Numbers, most_bits: int, most_symbols: int
-) -> int:
+) -> np.int64:
     """Rounds that neither read nor write beyond any part, with a load and a store of eight bytes each to spare."""
-    rounds = (stops[0] - bits[0] - 64) // most_bits
+    rounds = np.int64(1 << 62)
     for part in range(4):
         rounds = min(rounds, (stops[part] - bits[part] - 64) // most_bits)
         rounds = min(rounds, (tails[part] - heads[part] - 8) // most_symbols)
@@ -310,21 +314,21 @@ def _safe_rounds(
 @njit(inline="always")
 def _word(
     bits: np.uint64, look_up: NDArray[np.uint32], limits: Numbers, offsets: Numbers, ordered: NDArray[np.uint16]
-) -> tuple[int, int]:  # fmt: skip
+) -> tuple[np.int64, np.int64]:  # fmt: skip
     """The symbol whose word stands on top, and its length."""
     entry = np.int64(look_up[bits >> _52])
     length = entry >> 24
     if length:
         return entry & 0xFFFFFF, length
     head = np.int64(bits >> _40)
-    length = LOOK_UP + 1
+    length = np.int64(LOOK_UP + 1)
     while head >= limits[length]:
         length += 1
     return np.int64(ordered[(head >> (24 - length)) + offsets[length]]), length
 
 
 @njit(cache=True, nogil=True)
-def decode_four(
+def decode_four(  # noqa: PLR0917 - as above
     data: Bytes, starts: Numbers, stops: Numbers, book: Book, out: Symbols, heads: Numbers, tails: Numbers
 ) -> None:
     """Decode most of four parts, whatever the lengths of the words; otherwise as ``decode_four_several``."""
@@ -357,7 +361,7 @@ def decode_four(
 
 
 @njit(cache=True, nogil=True)
-def decode_part(data: Bytes, start: int, stop: int, book: Book, out: Symbols) -> int:
+def decode_part(data: Bytes, start: np.int64, stop: np.int64, book: Book, out: Symbols) -> np.int64:
     """Decode words one by one until ``out`` is full, checking each.
 
     Args:
@@ -386,10 +390,10 @@ def decode_part(data: Bytes, start: int, stop: int, book: Book, out: Symbols) ->
 
 
 @njit(cache=True, nogil=True)
-def _load_near_end(data: Bytes, at: int) -> np.uint64:
+def _load_near_end(data: Bytes, at: np.int64) -> np.uint64:
     """Eight bytes as bits, zeros beyond the data."""
     bits = _0
-    for byte in range(at, min(at + 8, data.size)):
+    for byte in range(at, min(at + 8, np.int64(data.size))):
         bits |= np.uint64(data[byte]) << np.uint64(56 - 8 * (byte - at))
     return bits
 

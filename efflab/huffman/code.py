@@ -1,8 +1,9 @@
 """A canonical prefix code, and the streams that it writes and reads."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +12,8 @@ from efflab.huffman._errors import HuffmanError
 from efflab.huffman.lengths import MAX_LENGTH, MAX_SIZE, Lengths, _checked, canonical_codes, code_lengths
 from efflab.huffman.varints import read_varint, varint
 
-Symbols = NDArray[np.uint8] | NDArray[np.uint16]
+Symbols = NDArray[Any]
+"""uint8 or uint16."""
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 Data = bytes | bytearray | memoryview
@@ -219,17 +221,11 @@ class HuffmanCode:
         bits, stops = starts[:-1].copy(), starts[1:]
         heads, tails = bounds[:-1].copy(), bounds[1:]
         several = out.dtype == np.uint8 and self._longest <= USUAL_LIMIT
+        decode: Callable[..., None] = _streams.decode_four_several if several else _streams.decode_four
+        table = self._several if several else self._book
         for part in range(0, bits.size - 3, 4):
             four = slice(part, part + 4)
-            places = (
-                bits[four],
-                stops[four],
-                self._several if several else self._book,
-                out,
-                heads[four],
-                tails[four],
-            )
-            (_streams.decode_four_several if several else _streams.decode_four)(data, *places)
+            decode(data, bits[four], stops[four], table, out, heads[four], tails[four])
         for part, stop in enumerate(stops.tolist()):
             symbols = out[heads[part] : tails[part]]
             end = int(_streams.decode_part(data, bits[part], stop, self._book, symbols))

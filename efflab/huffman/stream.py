@@ -1,7 +1,7 @@
 """Symbols as bytes that say everything themselves; the layout stands in the package's docstring."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from efflab.huffman._errors import HuffmanError
 from efflab.huffman.books import pack_lengths, read_lengths
@@ -54,7 +54,6 @@ def decode(data: bytes) -> Symbols:
     if count == 0:
         if at != len(data):
             raise HuffmanError(f"{len(data) - at:,} bytes are left over after data without symbols")
-        empty: NDArray[np.uint8] | NDArray[np.uint16] = np.zeros(0, np.uint8 if size <= 256 else np.uint16)
-        return empty
+        return np.zeros(0, np.uint8 if size <= 256 else np.uint16)
     lengths, at = read_lengths(data, size, at)
     return HuffmanCode(lengths).decode(memoryview(data)[at:], count, streams)

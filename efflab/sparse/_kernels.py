@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from efflab.sparse._masks import lowest_bit, nonzero_mask, without_lowest_bit
 
-Gaps = NDArray[np.uint8] | NDArray[np.uint16]
+Gaps = NDArray[Any]
+"""uint8 or uint16."""
 Positions = NDArray[np.int64]
 Words = NDArray[Any]
 
@@ -17,9 +18,9 @@ _0, _1, _8, _64 = (np.uint64(n) for n in (0, 1, 8, 64))
 
 
 @njit(cache=True, nogil=True)
-def count_nonzero(words: Words, matters: np.uint64) -> int:
+def count_nonzero(words: Words, matters: np.uint64) -> np.int64:
     """How many words have any of the bits ``matters``."""
-    count = 0
+    count = np.int64(0)
     for i in range(words.size):
         count += np.int64((np.uint64(words[i]) & matters) != _0)
     return count
@@ -50,7 +51,7 @@ def _find(words: Words, start: int, stop: int, matters: np.uint64, found: NDArra
 
 
 @njit(cache=True, nogil=True)
-def relative(
+def relative(  # noqa: PLR0917 - compiled functions take their arguments by position
     words: Words, matters: np.uint64, bits: int, gaps: Gaps, values: Words, state: Positions
 ) -> None:
     """Write gaps and values of the words that are not zero, fillers included, until all are or there is no room.
@@ -119,7 +120,7 @@ def gaps_between(positions: Positions, bits: int, gaps: Gaps, fillers: NDArray[n
 @njit(cache=True, nogil=True)
 def accumulate(gaps: Gaps, positions: Positions) -> None:
     """Write where gaps lead: cumsum(gap + 1) - 1."""
-    at = -1
+    at = np.int64(-1)
     for entry in range(gaps.size):
         at += np.int64(gaps[entry]) + 1
         positions[entry] = at

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]  # it has no types
 from numba import types
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
@@ -62,10 +62,15 @@ def _trailing_zeros(_: Any, mask: Any) -> Any:
     return types.uint64(mask), generate
 
 
+# Called without the context that the definitions begin with.
+_mask: Any = _nonzero_mask
+_zeros: Any = _trailing_zeros
+
+
 @overload(nonzero_mask)
 def _(words: Any, at: Any, matters: Any) -> Compiled:  # noqa: ARG001 - Numba gives types, and wants the same names below
     def compiled(words: Any, at: Any, matters: Any) -> Any:
-        return _nonzero_mask(words, at, matters)
+        return _mask(words, at, matters)
 
     return compiled
 
@@ -73,7 +78,7 @@ def _(words: Any, at: Any, matters: Any) -> Compiled:  # noqa: ARG001 - Numba gi
 @overload(lowest_bit)
 def _(mask: Any) -> Compiled:  # noqa: ARG001 - as above
     def compiled(mask: Any) -> Any:
-        return _trailing_zeros(mask)
+        return _zeros(mask)
 
     return compiled
 

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from efflab.errors import EfflabError
 
 Pointers = NDArray[np.int64]
-Indices = NDArray[np.int32] | NDArray[np.int64]
+Indices = NDArray[Any]
+"""int32, or int64 where that is too small."""
 
 
 @dataclass(frozen=True, eq=False)

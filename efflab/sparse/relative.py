@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from efflab.errors import EfflabError
 
-Gaps = NDArray[np.uint8] | NDArray[np.uint16]
+Gaps = NDArray[Any]
+"""uint8 or uint16."""
 Positions = NDArray[np.int64]
 
 # Below this many values NumPy takes less than a millisecond, and compiling loops for their dtype takes longer.
@@ -147,14 +148,14 @@ def _from_words(words: NDArray[Any], matters: np.uint64, bits: int) -> tuple[Gap
 
     block = _kernels.BLOCK
     starts = range(0, words.size, 64 * block)
-    seen = sum(_kernels.count_nonzero(words[start : start + block], matters) for start in starts)
+    seen = sum(int(_kernels.count_nonzero(words[start : start + block], matters)) for start in starts)
     expected = int(1.1 * seen * words.size / max(1, min(words.size, len(starts) * block)))
     state = np.zeros(3, np.int64)
     gaps, values = _room(expected + (words.size >> bits) + 2 * block, words.dtype, bits)
     _kernels.relative(words, matters, bits, gaps, values, state)
     if state[0] < words.size:
         entries, left = int(state[1]), words[int(state[0]) :]
-        more = _kernels.count_nonzero(left, matters) + (words.size >> bits) + 2 * block
+        more = int(_kernels.count_nonzero(left, matters)) + (words.size >> bits) + 2 * block
         larger = _room(entries + more, words.dtype, bits)
         for old, new in zip((gaps, values), larger, strict=True):
             new[:entries] = old[:entries]
