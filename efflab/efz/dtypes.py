@@ -60,6 +60,12 @@ def unsigned(itemsize: int) -> np.dtype[Any]:
     return _UNSIGNED[itemsize]
 
 
+def refuse_big_endian() -> None:
+    """Raise an EfflabError where numbers lie in memory the other way round than in a file."""
+    if sys.byteorder != "little":
+        raise EfflabError("an .efz file holds little-endian numbers, and this machine is big-endian")
+
+
 def refuse_unstorable(name: str, value: object) -> None:
     """Raise an EfflabError naming the tensor where it is not one that a file can hold."""
     if not isinstance(value, Tensor):
@@ -87,21 +93,13 @@ def bytes_of(tensor: Tensor) -> NDArray[np.uint8]:
     Returns:
         (numel * itemsize,) bytes.
     """
-    return little(_flat(tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()), tensor.dtype)
+    return _flat(tensor.detach().cpu().resolve_conj().resolve_neg().contiguous())
 
 
 def _flat(tensor: Tensor) -> NDArray[np.uint8]:
     """The memory of a contiguous tensor; one of one element is contiguous whatever its stride, and reshape keeps that."""
     flat: NDArray[np.uint8] = tensor.as_strided((tensor.numel(),), (1,)).view(torch.uint8).numpy()
     return flat
-
-
-def little(flat: NDArray[np.uint8], dtype: torch.dtype) -> NDArray[np.uint8]:
-    """Turn bytes of this machine's order into little-endian ones, or back."""
-    if sys.byteorder == "little":
-        return flat
-    size = dtype.itemsize // 2 if dtype.is_complex else dtype.itemsize
-    return np.ascontiguousarray(flat.reshape(-1, size)[:, ::-1]).reshape(-1)
 
 
 def bits_of(tensor: Tensor) -> Bits:
@@ -111,9 +109,7 @@ def bits_of(tensor: Tensor) -> Bits:
 
 def writable_bytes(tensor: Tensor) -> NDArray[np.uint8] | None:
     """The memory of a tensor as bytes to write into, or None where it does not lie flat in this machine's memory."""
-    if tensor.device.type != "cpu" or not tensor.is_contiguous() or sys.byteorder != "little":
-        return None
-    if tensor.is_conj() or tensor.is_neg():
+    if tensor.device.type != "cpu" or not tensor.is_contiguous() or tensor.is_conj() or tensor.is_neg():
         return None
     return _flat(tensor.detach())
 

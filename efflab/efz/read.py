@@ -2,7 +2,6 @@
 
 import math
 import os
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from efflab.efz import directory
-from efflab.efz.dtypes import little
+from efflab.efz.dtypes import refuse_big_endian
 from efflab.efz.errors import EfzError
 from efflab.efz.layout import END, HEAD, MAGIC, RAW, ROWS, SPARSE, TRAILER, VERSION, Entry
 from efflab.efz.sections import Section
@@ -90,6 +89,7 @@ class File:
     """
 
     def __init__(self, path: str | os.PathLike[str], limit_bytes: int | None = None) -> None:
+        refuse_big_endian()
         self.path = Path(path)
         if not self.path.is_file():
             what = "a folder" if self.path.is_dir() else "no file"
@@ -228,9 +228,10 @@ class File:
                 [np.zeros(0, narrow), *(block[1] for block in blocks if block[1] is not None)]
             )
         values = torch.empty(entry.codebook_size * entry.dtype.itemsize, dtype=torch.uint8)
-        values.numpy().view(section.codebook_kind)[:] = section.codebook()
-        codebook = tensor_of(values, entry.dtype, (entry.codebook_size,))
-        return Codes(labels, gaps, codebook, entry.shape, entry.order, entry.index_bits, entry.fillers)
+        values.numpy()[:] = section.codebook().view(np.uint8)
+        return Codes(
+            labels, gaps, values.view(entry.dtype), entry.shape, entry.order, entry.index_bits, entry.fillers
+        )
 
     def verify(self) -> None:
         """Read the whole file, and keep nothing.
@@ -246,19 +247,12 @@ class File:
         return table(self.entries, self.file_bytes, self.path.name)
 
 
-def tensor_of(values: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
-    """A tensor from little-endian bytes, whose memory it takes."""
-    if sys.byteorder != "little":
-        values = torch.from_numpy(little(values.numpy(), dtype))
-    return values.view(dtype).reshape(shape)
-
-
 def fresh(section: Section) -> Tensor:
     """A section as a new tensor; its checksum has been compared."""
     entry = section.entry
     flat = (torch.zeros if entry.coding == SPARSE else torch.empty)(entry.dense_bytes, dtype=torch.uint8)
     section.decode(flat.numpy())
-    return tensor_of(flat, entry.dtype, entry.shape)
+    return flat.view(entry.dtype).reshape(entry.shape)
 
 
 def open(path: str | os.PathLike[str], *, limit_bytes: int | None = None) -> File:  # noqa: A001 - efz.open, as gzip.open

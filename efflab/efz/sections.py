@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import torch
@@ -61,11 +61,6 @@ class Section:
         if values.size and int(values.max()) > 1:
             raise self.refuse("holds a truth value that is neither true nor false")
 
-    @property
-    def codebook_kind(self) -> np.dtype[Any]:
-        """The unsigned little-endian integers of the codebook."""
-        return unsigned(self.entry.dtype.itemsize).newbyteorder("<")
-
     def codebook(self) -> Bits:
         """Bit patterns by label.
 
@@ -73,10 +68,9 @@ class Section:
             EfzError: where one stands twice, or the zero of the fillers is missing or has no use.
         """
         entry = self.entry
-        kind = self.codebook_kind
-        values = np.frombuffer(self.take(0, entry.codebook_size * kind.itemsize), kind).astype(
-            kind.newbyteorder("=")
-        )
+        kind = unsigned(entry.dtype.itemsize)
+        # Writable, since loops are compiled once more for memory that is not.
+        values = np.frombuffer(self.take(0, entry.codebook_size * kind.itemsize), kind).copy()
         if np.unique(values).size != values.size:
             raise self.refuse("has a codebook that holds a value twice")
         if entry.coding == SPARSE and bool((values == 0).any()) != (entry.fillers > 0):

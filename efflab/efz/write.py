@@ -15,7 +15,15 @@ from efflab import huffman
 from efflab.efz import directory
 from efflab.efz.blocks import BlockWriter, blocks
 from efflab.efz.choose import Plan, choose
-from efflab.efz.dtypes import LARGEST_CODED, Bits, bits_of, bytes_of, refuse_unstorable, unsigned
+from efflab.efz.dtypes import (
+    LARGEST_CODED,
+    Bits,
+    bits_of,
+    bytes_of,
+    refuse_big_endian,
+    refuse_unstorable,
+    unsigned,
+)
 from efflab.efz.layout import MAX_INDEX_BITS, MAX_TENSORS, ORDERS, RAW, ROWS, Entry
 from efflab.efz.scan import Scan, scan
 from efflab.efz.summary import Summary
@@ -63,6 +71,7 @@ def save(
         EfflabError: a value is no tensor, or one that a file cannot hold; or a setting is none of those above.
         OSError: the file cannot be written; what stood at ``path`` is left as it was.
     """
+    refuse_big_endian()
     settings = _settings(index_bits, order, limit)
     groups = groups_of(state_of(model_or_state_dict))
     words = dict(metadata or {})
@@ -194,8 +203,7 @@ def _write_raw(stream: BinaryIO, entry: Entry, content: NDArray[np.uint8]) -> En
 
 def _write_coded(stream: BinaryIO, entry: Entry, bits: Bits, found: Scan, plan: Plan) -> Entry:
     section = _Section(stream)
-    dtype = unsigned(entry.dtype.itemsize).newbyteorder("<")
-    section.write(plan.codebook.astype(dtype).tobytes())
+    section.write(plan.codebook.astype(unsigned(entry.dtype.itemsize)).tobytes())
     label_book = section.write(huffman.pack_lengths(plan.labels))
     codes, packed = 0, []
     label_stream, gap_stream = BlockWriter(plan.labels), BlockWriter(plan.gaps)
