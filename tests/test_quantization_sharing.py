@@ -311,7 +311,7 @@ def test_fit_trains_shared_weights():
 def test_what_is_refused():
     with pytest.raises(EfflabError, match="no layer with weights matches 'fc9'"):
         share_weights_(net(), {"fc9": KMeans()})
-    with pytest.raises(EfflabError, match="bits must be an integer from 1 to 16, got 2.5"):
+    with pytest.raises(EfflabError, match=r"bits must be an integer from 1 to 16, got 2\.5"):
         KMeans(bits=2.5)
     with pytest.raises(EfflabError, match="init must be one of"):
         KMeans(init="best")
