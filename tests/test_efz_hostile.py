@@ -199,7 +199,13 @@ def test_sizes_are_limited_where_no_model_says_them(tmp_path: Path) -> None:
         for read in (file.read, file.codes):
             with pytest.raises(efz.EfzError, match="limit_bytes=999"):
                 read("w")
-    refused(file_of(b"", zeros), tmp_path, "weight, 3x3 float32|it holds no weight", nn.Linear(3, 3))
+    refused(file_of(b"", zeros), tmp_path, "it holds no weight", nn.Linear(3, 3))
+    path.write_bytes(file_of(b"\1", replace(ones, shape=(1 << 40, 1 << 20))))
+    with efz.open(path) as file:
+        file.verify()
+        assert file.entries[0].entries == 1 << 60
+        with pytest.raises(efz.EfzError, match="limit_bytes"):
+            file.read("w")
 
 
 def test_truth_values_are_true_or_false(tmp_path: Path) -> None:

@@ -154,6 +154,9 @@ class Section:
         if self.entry.coding == RAW:
             return
         codebook = self.codebook()
+        if self.entry.coding != SPARSE and self.entry.label_book == 0:
+            # One value everywhere: no byte stands behind how often.
+            return
         fillers = sum(self._count_zeros(codebook, labels) for labels, _, _ in self.blocks())
         self._refuse_fillers(fillers)
 
