@@ -160,8 +160,8 @@ def read_book(data: Bytes, start: int, lengths: Bytes) -> int:  # noqa: C901, PL
         at += run
         used = not used
     length = np.int64(0)
-    for at in range(size):
-        if lengths[at]:
+    for symbol in range(size):
+        if lengths[symbol]:
             if length == 0:
                 length = _number(data, bit, 5)
                 bit += 5
@@ -175,7 +175,7 @@ def read_book(data: Bytes, start: int, lengths: Bytes) -> int:  # noqa: C901, PL
                 length = length + (-(folded + 1) // 2 if folded & 1 else folded // 2)
             if not 1 <= length <= 24:
                 return -2
-            lengths[at] = length
+            lengths[symbol] = length
     end = (bit + 7) >> 3
     if bit < 8 * end and _number(data, bit, 8 * end - bit):
         return -3

@@ -2,7 +2,8 @@
 
 Bits stand in unsigned 64-bit numbers, since Numba makes floats of signed and unsigned numbers together. A decoder keeps
 the next bit on top; an encoder keeps the last bit lowest, and lets what is above the bits it has still to write be
-anything. Four parts go side by side, since each waits most of the time for its own last look-up.
+anything. Four parts are decoded side by side, since each waits most of the time for its own last look-up, and two are
+encoded.
 """
 
 from typing import Any
@@ -24,14 +25,15 @@ _0, _3, _7, _8, _16, _24, _32, _40, _48, _52, _63, _64 = (
     np.uint64(n) for n in (0, 3, 7, 8, 16, 24, 32, 40, 48, 52, 63, 64)
 )
 _WORD = np.uint64(0xFFFFFF)
-_EVEN_BYTES = np.uint64(0x00FF00FF00FF00FF)
-_ODD_BYTES = np.uint64(0xFF00FF00FF00FF00)
+_EVEN = np.uint64(0x00FF00FF00FF00FF)
+_ODD = np.uint64(0xFF00FF00FF00FF00)
 _BYTE = np.uint64(0xFF)
-_PAIR = np.uint64(0xFFFF)
 
 # A pair's entry: both words in the lowest 24 bits, a flag where one is missing, their length in the top six.
 _MISSING = np.uint64(1 << 57)
 _LENGTH = np.uint64(58)
+# Bits that fit below the flag beside the seven that may wait for their byte.
+_ROOM = np.uint64(50)
 
 LOOK_UP = 12
 """Words up to this many bits are decoded by one look-up."""
@@ -57,23 +59,20 @@ def count_symbols(symbols: Symbols, size: int) -> Numbers:
 
 
 @njit(cache=True, nogil=True)
-def count_pairs(symbols: Bytes) -> NDArray[np.uint32]:
-    """How often each pair of neighbours occurs, as (65,536,): pairs that begin at even places, up to the last whole eight.
+def count_pairs(pairs: NDArray[np.uint16]) -> NDArray[np.uint32]:
+    """How often each pair of symbols occurs, (65,536,), of symbols seen two by two.
 
     A pair costs one addition where its symbols cost two. Pairs go to two tables in turn, since adding to what was just
     added to must wait; the second stands off by some lines of the cache, whose places the first one's rows take.
     """
     tables = np.zeros((2 << 16) + 64, np.uint32)
-    odd = np.uint64((1 << 16) + 64)
-    at = _0
-    for _ in range(symbols.size // 8):
-        eight = load_symbols(symbols, at)
-        tables[eight & _PAIR] += np.uint32(1)
-        tables[odd + (eight >> _16 & _PAIR)] += np.uint32(1)
-        tables[eight >> _32 & _PAIR] += np.uint32(1)
-        tables[odd + (eight >> _48)] += np.uint32(1)
-        at += _8
-    return tables[: 1 << 16] + tables[(1 << 16) + 64 :]
+    even, odd = tables[: 1 << 16], tables[(1 << 16) + 64 :]
+    for i in range(0, pairs.size - 1, 2):
+        even[pairs[i]] += np.uint32(1)
+        odd[pairs[i + 1]] += np.uint32(1)
+    if pairs.size % 2:
+        even[pairs[-1]] += np.uint32(1)
+    return even + odd
 
 
 # Encoding.
@@ -108,79 +107,59 @@ def _encode_eight(
 ) -> tuple[State, np.uint64]:
     """Write eight symbols, given as four indices of pairs; also returns the entries' bits or-ed together."""
     at, have, bits = state
-    one = pairs[symbols & mask]
-    two = pairs[symbols >> _16 & mask]
-    have += one >> _LENGTH
-    bits = bits << (one >> _LENGTH) | one
-    have += two >> _LENGTH
-    bits = bits << (two >> _LENGTH) | two
-    at, have = _flush(out, at, have, bits)
-    three = pairs[symbols >> _32 & mask]
-    four = pairs[symbols >> _48 & mask]
-    have += three >> _LENGTH
-    bits = bits << (three >> _LENGTH) | three
-    have += four >> _LENGTH
-    bits = bits << (four >> _LENGTH) | four
-    at, have = _flush(out, at, have, bits)
+    one, two = pairs[symbols & mask], pairs[symbols >> _16 & mask]
+    three, four = pairs[symbols >> _32 & mask], pairs[symbols >> _48 & mask]
+    first, second = (one >> _LENGTH) + (two >> _LENGTH), (three >> _LENGTH) + (four >> _LENGTH)
+    bits = (bits << (one >> _LENGTH) | one) << (two >> _LENGTH) | two
+    have += first
+    # Eight symbols that are long together, which is rare, are written in two halves.
+    if first + second > _ROOM:
+        at, have = _flush(out, at, have, bits)
+    bits = (bits << (three >> _LENGTH) | three) << (four >> _LENGTH) | four
+    at, have = _flush(out, at, have + second, bits)
     return (at, have, bits), one | two | three | four
 
 
 @njit(cache=True, nogil=True)
-def encode_four(  # noqa: PLR0917 - compiled functions take their arguments by position
+def encode_two(  # noqa: PLR0917 - compiled functions take their arguments by position
     symbols: Bytes, pairs: NDArray[np.uint64], words: NDArray[np.uint32], bounds: Numbers, out: Bytes, places: Numbers
 ) -> bool:  # fmt: skip
-    """Write four parts, two symbols a look-up; words have at most 12 bits.
+    """Write two parts, two symbols a look-up; words have at most 12 bits.
 
     Args:
         symbols: all symbols.
         pairs: table of ``pair_words``.
-        words: as for ``encode_words``.
-        bounds: (5,) where the parts begin, and the last one's end.
+        words: as for ``encode_part``.
+        bounds: (3,) where the parts begin, and the second one's end.
         out: room for each part's words and eight bytes more.
-        places: (4,) where in ``out`` each part begins; receives where it ends.
+        places: (2,) where in ``out`` each part begins; receives where it ends.
 
     Returns:
         Whether every symbol has a word.
     """
-    bits = 0
-    while 1 << 2 * bits < pairs.size:
-        bits += 1
-    shift, mask = np.uint64(8 - bits), np.uint64(pairs.size - 1)
-    rounds = bounds[1] - bounds[0]
-    for part in range(1, 4):
-        rounds = min(rounds, bounds[part + 1] - bounds[part])
-    rounds //= 8
-    i0, i1, i2, i3 = np.uint64(bounds[0]), np.uint64(bounds[1]), np.uint64(bounds[2]), np.uint64(bounds[3])
-    s0, s1 = (np.uint64(places[0]), _0, _0), (np.uint64(places[1]), _0, _0)
-    s2, s3 = (np.uint64(places[2]), _0, _0), (np.uint64(places[3]), _0, _0)
+    width = 0
+    while 1 << 2 * width < pairs.size:
+        width += 1
+    shift, mask = np.uint64(8 - width), np.uint64(pairs.size - 1)
+    i, j = np.uint64(bounds[0]), np.uint64(bounds[1])
+    one, other = (np.uint64(places[0]), _0, _0), (np.uint64(places[1]), _0, _0)
     seen, met = _0, _0
-    for _ in range(rounds):
-        eight = load_symbols(symbols, i0)
+    for _ in range(min(bounds[1] - bounds[0], bounds[2] - bounds[1]) // 8):
+        eight = load_symbols(symbols, i)
         met |= eight
-        s0, entries = _encode_eight(pairs, mask, eight & _EVEN_BYTES | (eight & _ODD_BYTES) >> shift, out, s0)
+        # From a byte to ``width`` bits a symbol, within each pair.
+        one, entries = _encode_eight(pairs, mask, eight & _EVEN | (eight & _ODD) >> shift, out, one)
         seen |= entries
-        eight = load_symbols(symbols, i1)
+        eight = load_symbols(symbols, j)
         met |= eight
-        s1, entries = _encode_eight(pairs, mask, eight & _EVEN_BYTES | (eight & _ODD_BYTES) >> shift, out, s1)
+        other, entries = _encode_eight(pairs, mask, eight & _EVEN | (eight & _ODD) >> shift, out, other)
         seen |= entries
-        eight = load_symbols(symbols, i2)
-        met |= eight
-        s2, entries = _encode_eight(pairs, mask, eight & _EVEN_BYTES | (eight & _ODD_BYTES) >> shift, out, s2)
-        seen |= entries
-        eight = load_symbols(symbols, i3)
-        met |= eight
-        s3, entries = _encode_eight(pairs, mask, eight & _EVEN_BYTES | (eight & _ODD_BYTES) >> shift, out, s3)
-        seen |= entries
-        i0 += _8
-        i1 += _8
-        i2 += _8
-        i3 += _8
-    places[0] = _encode_rest(symbols[np.int64(i0) : bounds[1]], words, out, s0)
-    places[1] = _encode_rest(symbols[np.int64(i1) : bounds[2]], words, out, s1)
-    places[2] = _encode_rest(symbols[np.int64(i2) : bounds[3]], words, out, s2)
-    places[3] = _encode_rest(symbols[np.int64(i3) : bounds[4]], words, out, s3)
+        i += _8
+        j += _8
+    places[0] = _encode_rest(symbols[np.int64(i) : bounds[1]], words, out, one)
+    places[1] = _encode_rest(symbols[np.int64(j) : bounds[2]], words, out, other)
     for byte in range(8):
-        if np.int64(met >> np.uint64(8 * byte) & _BYTE) >> bits:
+        if np.int64(met >> np.uint64(8 * byte) & _BYTE) >> width:
             return False
     return bool(seen & _MISSING == _0 and places.min() >= 0)
 

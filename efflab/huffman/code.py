@@ -135,7 +135,7 @@ class HuffmanCode:
         places = np.cumsum(np.append(0, (sizes * int(self.lengths.max(initial=0)) + 7) // 8 + 8))
         out = np.empty(int(places[-1]), np.uint8)
         ends = places[:-1].copy()
-        done = self._encode_in_fours(array, bounds, out, ends)
+        done = self._encode_in_twos(array, bounds, out, ends)
         if done < streams:
             from efflab.huffman import _streams  # noqa: PLC0415 - Numba loads only where streams are
 
@@ -148,21 +148,21 @@ class HuffmanCode:
         view = memoryview(out.data)
         return head + [view[start:end] for start, end in zip(places[:-1], ends, strict=True)]
 
-    def _encode_in_fours(self, symbols: Symbols, bounds: Numbers, out: Bytes, ends: Numbers) -> int:
-        """Encode four parts at a time where pairs of symbols pay, and say how many parts that were."""
+    def _encode_in_twos(self, symbols: Symbols, bounds: Numbers, out: Bytes, ends: Numbers) -> int:
+        """Encode two parts at a time where pairs of symbols pay, and say how many parts that were."""
         bits = max((self.size - 1).bit_length(), 1)
-        fours = (bounds.size - 1) // 4
-        if not fours or self._longest > USUAL_LIMIT or bits > 8 or symbols.size < max(2 << 2 * bits, 1 << 12):
+        parts = (bounds.size - 1) // 2 * 2
+        if not parts or self._longest > USUAL_LIMIT or bits > 8 or symbols.size < max(2 << 2 * bits, 1 << 12):
             return 0
         from efflab.huffman import _streams  # noqa: PLC0415 - as above
 
-        for part in range(0, 4 * fours, 4):
-            places = ends[part : part + 4]
-            if not _streams.encode_four(
-                symbols, self._pairs, self._words, bounds[part : part + 5], out, places
+        for part in range(0, parts, 2):
+            places = ends[part : part + 2]
+            if not _streams.encode_two(
+                symbols, self._pairs, self._words, bounds[part : part + 3], out, places
             ):
                 places[:] = -1
-        return 4 * fours
+        return parts
 
     def decode(self, data: Data, count: int, streams: int = 4) -> Symbols:
         """Read symbols back.
@@ -321,12 +321,13 @@ def _count(symbols: Symbols) -> Numbers:
     if symbols.dtype != np.uint8 or symbols.size < MANY or symbols.size >> 32:
         counts = _streams.count_symbols(symbols, 256 if symbols.dtype == np.uint8 else MAX_SIZE)
         return counts
-    pairs = _streams.count_pairs(symbols).reshape(256, 256)
-    counts = (
-        pairs.sum(0, np.int64)
-        + pairs.sum(1, np.int64)
-        + _streams.count_symbols(symbols[symbols.size // 8 * 8 :], 256)
-    )
+    # Pairs begin at an even address.
+    start = symbols.ctypes.data & 1
+    end = start + (symbols.size - start) // 2 * 2
+    pairs = _streams.count_pairs(symbols[start:end].view(np.uint16)).reshape(256, 256)
+    counts = pairs.sum(0, np.int64) + pairs.sum(1, np.int64)
+    for rest in (symbols[:start], symbols[end:]):
+        counts += _streams.count_symbols(rest, 256)
     return counts
 
 
