@@ -8,6 +8,7 @@ ARGS    ?=
 TOPIC   ?= pruning
 SCALE   ?= cpu
 WORKERS ?= 2
+SECONDS_TO_FUZZ ?= 600
 
 BIN   := .venv/bin
 SETUP := $(PYTHON) tools/setup.py
@@ -16,7 +17,7 @@ SETUP := $(PYTHON) tools/setup.py
 export OMP_WAIT_POLICY = passive
 export EFFLAB_TORCH
 
-.PHONY: help lab test instructor lint types labs labs-check gates book bench class reproduce nightly clean
+.PHONY: help lab test instructor lint types labs labs-check gates book bench class reproduce nightly fuzz clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -81,6 +82,13 @@ nightly:  ## what is too long for every change: slow tests, paper-scale runs
 	$(BIN)/python -m autograder.bank.kills --moments 50
 	$(BIN)/efflab reproduce measuring --scale $(SCALE)
 	$(BIN)/efflab reproduce pruning --scale $(SCALE)
+	$(BIN)/efflab reproduce quantization --scale $(SCALE)
+	$(BIN)/efflab reproduce deep_compression --scale $(SCALE)
+
+fuzz:  ## coverage-guided fuzzing of the .efz reader, on Linux: SECONDS_TO_FUZZ=600
+	@$(SETUP) --extra dev --extra fuzz
+	mkdir -p build/fuzz
+	NUMBA_DISABLE_JIT=1 $(BIN)/python tests/fuzz/fuzz_efz.py build/fuzz tests/fixtures/efz -max_total_time=$(SECONDS_TO_FUZZ)
 
 clean:  ## remove what was built; .venv and my-labs stay
 	rm -rf build dist book/_build book/_generated .pytest_cache .mypy_cache .ruff_cache .hypothesis

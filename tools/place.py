@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-EXTRAS = ("student", "instructor", "book", "dev")
+EXTRAS = ("student", "instructor", "book", "dev", "fuzz")
 
 
 @dataclass(frozen=True)
