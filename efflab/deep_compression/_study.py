@@ -1,7 +1,8 @@
 """How one pruned network becomes a compressed one: by the paper's own method, or with what is known beyond it.
 
 Sources: ICLR 2016, sections 3 and 4; beyond it G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural
-Network", 2015 (a network learns from another one's answers), and k-means at its optimum.
+Network", 2015 (a network learns from another one's answers); S. Han et al., "DSD", ICLR 2017 (pruned weights come back
+for a while); and k-means at its optimum.
 """
 
 import dataclasses
@@ -36,7 +37,8 @@ class Further:
 
     Attributes:
         config: what to prune at the end.
-        epochs: of training; pruning takes the first ``pruning_epochs`` of them, a step before each.
+        epochs: of training; pruning takes a step before each of the first ``pruning_epochs`` of them.
+        regrow: epochs before that in which weights pruned earlier may come back, so that others can take their place.
         pruning_epochs: steps of pruning.
         lr: learning rate at the start, brought to zero by a cosine.
         weight_decay: L2 penalty.
@@ -53,6 +55,7 @@ class Further:
     lr: float
     weight_decay: float = 0.0
     dropout: float = 0.0
+    regrow: int = 0
     start: str = "pruned"
     teacher: str | None = None
     share: float = 0.9
@@ -239,13 +242,17 @@ def _logits(network: nn.Module, x: Tensor) -> Tensor:
 
 
 def prune_on(network: nn.Module, further: Further, fit: Callable[..., Any]) -> None:
-    """Prune a network further while it is trained, a step before each of the first epochs."""
+    """Prune a network further while it is trained, a step before each of the epochs that follow regrowth."""
     pruner = Pruner(network, further.config, schedule=Cubic(further.pruning_epochs))
-    pruner.step()
+
+    def before_epoch(epoch: int) -> None:
+        if 0 <= epoch - further.regrow < further.pruning_epochs:
+            pruner.step()
 
     def after_epoch(epoch: int, _history: Any) -> None:
-        if epoch + 1 < further.pruning_epochs:
-            pruner.step()
+        before_epoch(epoch + 1)
+
+    before_epoch(0)
 
     fit(
         network,
