@@ -59,10 +59,9 @@ def indexing(clock: Callable[[], float], rounds: int = 7) -> tuple[Timings, Timi
 
 def main() -> None:
     options = arguments(__doc__ or "")
-    timings = indexing(time.process_time)
-    print(
-        timings.table(f"{SHAPE[0]:,} x {SHAPE[1]:,} weights, {DENSITY:.0%}, gaps of {BITS} bits, one thread")
-    )
+    there, back = indexing(time.process_time)
+    print(there.table(f"{SHAPE[0]:,} x {SHAPE[1]:,} weights, {DENSITY:.0%}, gaps of {BITS} bits, one thread"))
+    print(back.table("The dense matrix from them"))
     ratios = {
         "speed/relative-vs-scipy": (there, SCIPY, RELATIVE, "at least 4", "8", lambda r: r >= 4),
         "speed/relative-vs-copy": (there, RELATIVE, COPY, None, None, None),
