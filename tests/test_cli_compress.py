@@ -323,3 +323,9 @@ def test_completion(weights, out):
 @pytest.mark.parametrize("command", ["compress", "inspect", "decompress"])
 def test_help_has_an_example(command):
     assert f"efflab {command} " in " ".join(run(command, "--help").stdout.replace("\n", " ").split())
+
+
+def test_an_infinite_number_is_refused_by_the_option_s_name():
+    for option in ("--bits", "--sparsity"):
+        with pytest.raises(Exception, match=f"{option} reads 5"):
+            compressed.parse_by_layer("fc1=inf", option)

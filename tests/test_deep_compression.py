@@ -1,6 +1,7 @@
 """The whole procedure: on any model, interrupted anywhere, and always holding what its file gives back."""
 
 import copy
+import functools
 import json
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ from torch import nn
 
 from efflab import data, deep_compression, efz, models, pruning, training
 from efflab.deep_compression import Layer, Settings, compress_
+from efflab.deep_compression.run import title_of
 from efflab.deep_compression.stages import Stages, drop
 from efflab.errors import CheckpointError, EfflabError
 
@@ -541,3 +543,10 @@ def test_a_failure_leaves_plain_parameters(digits, monkeypatch):
         compress_(model, digits, Settings(sparsity=0.0), **QUICK)
     assert state_of(model).keys() == state_of(network()).keys()
     assert deep_compression.pack_(model).packed
+
+
+def test_a_run_knows_the_arguments_that_an_optimizer_was_bound_to():
+    slow, fast = (functools.partial(torch.optim.SGD, lr=lr) for lr in (0.1, 0.2))
+    assert title_of(slow) == title_of(functools.partial(torch.optim.SGD, lr=0.1))
+    assert title_of(slow) != title_of(fast)
+    assert title_of(slow) != title_of(functools.partial(torch.optim.Adam, lr=0.1))

@@ -278,3 +278,45 @@ def test_attention_runs_from_codes_of_its_feed_forward_part():
     torch.testing.assert_close(layer(x), before, atol=1e-5, rtol=1e-5)
     with torch.no_grad():
         torch.testing.assert_close(layer(x), before, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of what tracing is for
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(nn.Linear(64, 32), (1, 64)), (nn.Conv2d(4, 16, 3, padding=1), (1, 4, 6, 6))]
+)
+def test_a_trace_computes_with_the_input_it_is_given(layer, shape):
+    few_values_(layer, 0.05, 4)
+    model = nn.Sequential(layer)
+    expected = copy.deepcopy(model)
+    pack_(model)
+    with torch.no_grad():
+        traced = torch.jit.trace(model, torch.ones(shape))
+    x = torch.randn(shape)
+    torch.testing.assert_close(traced(x), expected(x))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own modules use torch.jit.script
+def test_tangents_pass_through_a_packed_layer():
+    layer = few_values_(nn.Linear(64, 32), 0.05, 4)
+    packed, x, direction = PackedLinear.of(layer), torch.randn(1, 64), torch.randn(1, 64)
+    with torch.autograd.forward_ad.dual_level():
+        y = packed(torch.autograd.forward_ad.make_dual(x, direction))
+        tangent = torch.autograd.forward_ad.unpack_dual(y).tangent
+        torch.testing.assert_close(tangent, direction @ layer.weight.detach().t())
+
+
+def test_a_layer_whose_weight_is_computed_is_left_as_it_is():
+    held = nn.Linear(64, 32)
+    torch.nn.utils.prune.l1_unstructured(held, "weight", 0.5)
+    model = nn.Sequential(held, few_values_(nn.Linear(32, 32), 0.2, 4))
+    packing = pack_(model)
+    assert list(packing.packed) == ["1"]
+    assert "torch.nn.utils.prune" in packing.left["0"]
+
+
+def test_a_layer_on_the_meta_device_is_left_or_refused_by_name():
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(4, 4))
+    assert "meta device" in pack_(model).left["0"]
+    with pytest.raises(EfflabError, match=r"layer '0\.weight' is on the meta device"):
+        deep_compression.compress_(model, progress=False)

@@ -10,7 +10,7 @@ from torch.nn.utils import parametrize
 
 from efflab import data, pruning, training
 from efflab import quantization as q
-from efflab.errors import EfflabError
+from efflab.errors import CheckpointError, EfflabError
 from efflab.quantization import KMeans, Sharing, share_weights_
 from efflab.quantization._decode import LARGE, Gather
 
@@ -333,3 +333,103 @@ def test_what_is_refused():
     with pytest.raises(EfflabError, match=r"layer '3\.weight' holds 1 NaN"):
         share_weights_(model)
     assert not parametrize.is_parametrized(model[0]), "changed wholly or not at all"
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("0.labels", lambda labels: torch.full_like(labels, 255)),
+        ("0.labels", lambda labels: labels.to(torch.int8).fill_(-1)),
+        ("0.labels", torch.Tensor.float),
+        ("original", lambda centroids: centroids[:2]),
+    ],
+)
+@pytest.mark.parametrize("alone", [False, True])
+def test_labels_outside_the_codebook_are_refused(part, change, alone):
+    model = nn.Sequential(nn.Linear(128, 64))
+    share_weights_(model, KMeans(bits=4))
+    before, key = model[0].weight.detach().clone(), f"0.parametrizations.weight.{part}"
+    state = model.state_dict()
+    wrong = {key: change(state[key])}
+    with pytest.raises(CheckpointError, match=r"layer '0\.weight' has labels"):
+        model.load_state_dict(wrong if alone else state | wrong, strict=not alone)
+    assert torch.equal(model[0].weight, before)
+
+
+def test_reclustering_names_a_layer_that_has_diverged():
+    model = net()
+    sharing = share_weights_(model)
+    model[3].parametrizations.weight.original.data.fill_(torch.nan)
+    with pytest.raises(EfflabError, match=r"layer '3\.weight' holds"):
+        sharing.recluster()
+
+
+def test_calibration_sees_inputs_given_by_name():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(2, 1)
+
+        def forward(self, x):
+            return self.layer(input=x)
+
+    ranges = q.calibrate(Named(), [torch.tensor([[-1.0, 2.0]])]).ranges
+    assert ranges["layer"] == (-1.0, 2.0)
+
+
+@pytest.mark.parametrize("act", [share_weights_, q.quantize_, q.quantize_int8_])
+def test_a_layer_without_values_is_refused_by_name(act):
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(4, 4))
+    with pytest.raises(EfflabError, match=r"layer '0(\.weight)?' is on the meta device"):
+        act(model)
+
+
+def test_an_optimizer_reclusters_by_its_own_centroids_alone():
+    model = net()
+    sharing = share_weights_(model, KMeans(bits=2, zeros="share"))
+    first, last = (torch.optim.SGD(model[i].parameters(), lr=0.1) for i in (0, 3))
+    for optimizer in (first, last):
+        sharing.attach(optimizer, every=100)
+    model(torch.randn(4, 12)).square().sum().backward()
+    first.step()
+    last.step()
+    drifts = [model[i].parametrizations.weight[0].drift for i in (0, 3)]
+    assert all(drift is not None and drift.any() for drift in drifts)
+
+
+def test_attaching_again_forgets_gradients_of_no_step():
+    model = net()
+    sharing = share_weights_(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    sharing.attach(optimizer, every=100).remove()
+    model(torch.ones(4, 12)).square().sum().backward()
+    sharing.attach(optimizer, every=100)
+    assert model[0].parametrizations.weight[0].gradient is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_weights_are_rounded_to_the_nearest_level(dtype):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(256, 64)).to(dtype)
+    before = model[0].weight.detach().float()
+    scale, _ = q.quantize_(model).parameters()["0.weight"]
+    error = (model[0].weight.detach().float() - before).abs()
+    room = before.abs() * torch.finfo(dtype).eps  # what the result itself is rounded by
+    assert bool((error <= scale[:, None] * 0.501 + room).all())
+
+
+def test_transformer_layers_run_in_integers():
+    torch.manual_seed(0)
+    layer, x = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True).eval(), torch.randn(2, 5, 16)
+    with torch.no_grad():
+        expected = layer(x)
+        q.quantize_int8_(layer)
+        assert float((layer(x) - expected).abs().max()) < 0.1
+
+
+@pytest.mark.parametrize("method", ["fit", "predict"])
+def test_points_of_two_features_are_refused(method):
+    model = q.KMeans1D(2).fit([0.0, 1.0, 2.0])
+    with pytest.raises(EfflabError, match=r"X must have shape \(n,\) or \(n, 1\), got \(3, 2\)"):
+        getattr(model, method)([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])

@@ -1,6 +1,7 @@
 """``efflab compress``, ``inspect`` and ``decompress``: a model into one small file, a look at it, and back."""
 
 import contextlib
+import math
 import os
 import zlib
 from collections.abc import Iterable
@@ -92,7 +93,7 @@ def parse_by_layer(text: str, option: str) -> tuple[float | None, dict[str, floa
         except ValueError:
             value = float("nan")
         twice = pattern.strip() in by_pattern if sign else for_all is not None
-        if value != value or twice or (sign and not pattern.strip()):  # noqa: PLR0124 - NaN alone differs from itself
+        if not math.isfinite(value) or twice or (sign and not pattern.strip()):
             raise typer.BadParameter(f"{option} reads 5 or conv*=8,fc1=5, each layer once, got {text!r}")
         if sign:
             by_pattern[pattern.strip()] = value
@@ -156,7 +157,9 @@ def compress(  # noqa: PLR0917 - the command line gives them by name
     epochs: Annotated[int, typer.Option(min=0, help="Epochs of each training; needs --data.")] = 5,
     rounds: Annotated[int, typer.Option(min=1, help="Prunings, each with a retraining.")] = 3,
     lr: Annotated[float, typer.Option(min=0, help="Learning rate that the model was trained with.")] = 0.05,
-    seed: Annotated[int, typer.Option(help="Of the order of the data, and of dropout.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Of the order of the data, and of dropout.")
+    ] = 0,
     input_shape: Annotated[
         str,
         typer.Option(

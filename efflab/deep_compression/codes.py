@@ -201,7 +201,8 @@ def decode_rows(packed: PackedMatrix, low: int, high: int, columns: int) -> Tens
         (high - low, columns), dtype of the codebook.
     """
     book = packed.codebook
-    if book.device.type == "cpu" and book.dtype == torch.float32 and not torch.compiler.is_compiling():
+    traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None  # noqa: SLF001 - a trace does not see the loop
+    if book.device.type == "cpu" and book.dtype == torch.float32 and not traced:
         return _decode_by_loop(packed, low, high, columns)
     if packed.starts.numel():
         (row, column), labels = _columns(packed, low, high)

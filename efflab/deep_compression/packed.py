@@ -77,6 +77,8 @@ class PackedLayer(nn.Module):
             and not (torch.is_grad_enabled() and x.requires_grad)
             and not torch.is_autocast_enabled("cpu")
             and not torch.compiler.is_compiling()
+            and torch._C._get_tracing_state() is None  # noqa: SLF001 - a trace would keep the outputs of its example
+            and not torch.autograd.forward_ad._current_level >= 0  # noqa: SLF001 - a loop gives no tangents
         )
 
     def _times(self, x: Tensor, low: int, high: int) -> Tensor:

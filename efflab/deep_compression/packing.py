@@ -68,6 +68,9 @@ def pack_(model: nn.Module, filter_fn: FilterFn | None = None) -> Packing:
     matrices: dict[int, PackedMatrix | None] = {}
     for place in places:
         weight = place.layer.weight
+        if weight.is_meta:
+            left[place.name] = "it is on the meta device, which holds no values"
+            continue
         if not bool(weight.isfinite().all()):
             left[place.name] = "it holds NaN or infinity"
             continue
@@ -167,6 +170,8 @@ def _users(model: nn.Module) -> dict[int, list[nn.Module]]:
 def _obstacle(layer: nn.Module, users: Mapping[int, list[nn.Module]]) -> str:
     if type(layer) not in {nn.Linear, nn.Conv2d}:
         return f"it is a {type(layer).__name__}, whose own forward or parametrization would be lost"
+    if layer._parameters.get("weight") is None:  # noqa: SLF001 - the attribute may be another tensor
+        return "its weight is computed from other parameters, as by weight_norm or torch.nn.utils.prune"
     if any(type(user) not in {nn.Linear, nn.Conv2d} for user in users[id(layer.weight)]):
         return "its weight is tied to another kind of layer, which keeps it dense"
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")

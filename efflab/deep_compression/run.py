@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -309,6 +310,12 @@ def title_of(choice: Any) -> Any:
         return choice
     if is_dataclass(choice) and not isinstance(choice, type):
         return repr(choice)
+    if isinstance(choice, partial):
+        return {
+            "partial": title_of(choice.func),
+            "of": title_of(choice.args),
+            "with": title_of(choice.keywords),
+        }
     named = choice if hasattr(choice, "__qualname__") else type(choice)
     return f"{named.__module__}.{named.__qualname__}"
 

@@ -164,6 +164,8 @@ def _target(settings: Settings, own: Layer, weight: Tensor) -> Target:
 
 
 def _refuse_non_finite(name: str, weight: Tensor) -> None:
+    if weight.is_meta:
+        raise EfflabError(f"layer {name!r} is on the meta device, which holds no values")
     bad = weight.numel() - int(weight.isfinite().sum())
     if bad:
         raise EfflabError(

@@ -48,6 +48,8 @@ def weights_of(model: nn.Module, filter_fn: FilterFn | None = None) -> dict[str,
         raise EfflabError(
             f"{type(model).__name__} has no layers with weights to quantize{_why(model, filter_fn)}"
         )
+    for fqn, site in found.items():
+        check_values(site.parameter, fqn)
     holders: dict[int, list[tuple[nn.Module, str]]] = {}
     for module in model.modules():
         for name, parameter in module._parameters.items():  # noqa: SLF001 - named_parameters leaves tied ones out
@@ -57,6 +59,12 @@ def weights_of(model: nn.Module, filter_fn: FilterFn | None = None) -> dict[str,
         fqn: Weight(fqn, site.parameter, tuple(holders[id(site.parameter)]), site.output_dim)
         for fqn, site in found.items()
     }
+
+
+def check_values(weight: Tensor, fqn: str) -> None:
+    """Raise an ``EfflabError`` where a weight lies on the meta device."""
+    if weight.is_meta:
+        raise EfflabError(f"layer {fqn!r} is on the meta device, which holds no values")
 
 
 def _why(model: nn.Module, filter_fn: FilterFn | None) -> str:

@@ -44,8 +44,8 @@ class _Observer:
         self.low, self.high = float("inf"), float("-inf")
         self.samples: list[Tensor] = []
 
-    def __call__(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        x = inputs[0].detach().float()
+    def __call__(self, _module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        x = (inputs[0] if inputs else named["input"]).detach().float()
         if x.numel() == 0:
             return
         low, high = (float(end) for end in torch.aminmax(x))
@@ -131,7 +131,9 @@ def calibrate(
     if not layers:
         raise EfflabError(f"{type(model).__name__} has no linear or convolutional layers to calibrate")
     observers = {path: _Observer(path, sample=method != "minmax") for path in layers}
-    handles = [module.register_forward_pre_hook(observers[path]) for path, module in layers.items()]
+    handles = [
+        module.register_forward_pre_hook(observers[path], with_kwargs=True) for path, module in layers.items()
+    ]
     training = {module: module.training for module in model.modules()}
     count = 0
     try:

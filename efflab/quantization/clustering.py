@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from efflab.errors import EfflabError
 from efflab.quantization import _nearest, initial, optimal
-from efflab.quantization._arrays import Values, check_count, check_finite, flatten, vector
+from efflab.quantization._arrays import Flat, Values, check_count, check_finite, flatten, vector
 from efflab.quantization._lloyd import iterate
 from efflab.quantization.codebook import Codebook, squared_distance
 
@@ -131,6 +131,14 @@ def _finish(flat: Any, centroids: NDArray[np.float64]) -> tuple[Any, Any]:
     return wrapped, flat.wrap_labels(_nearest.labels(flat.values, vector(wrapped)))
 
 
+def _points(X: Any, **kwargs: bool) -> Flat:
+    """Take n numbers, of shape (n,) or (n, 1), apart; more columns would be features that one dimension lacks."""
+    flat = flatten(X, "X", **kwargs)
+    if flat.shape[1:] not in {(), (1,)}:
+        raise EfflabError(f"X must have shape (n,) or (n, 1), got {flat.shape}")
+    return flat
+
+
 class KMeans1D:
     """K-means of one-dimensional data under scikit-learn's names.
 
@@ -167,7 +175,7 @@ class KMeans1D:
     def fit(self, X: Any, y: object = None) -> "KMeans1D":
         """Find the centres of X: n numbers, of shape (n,) or (n, 1)."""
         del y
-        flat = flatten(X, "X", finite=False)
+        flat = _points(X, finite=False)
         k = check_count(self.n_clusters, "n_clusters")
         if isinstance(self.init, str):
             init: Any = self.init
@@ -195,7 +203,7 @@ class KMeans1D:
 
     def predict(self, X: Any) -> Any:
         """Label points by the centre nearest to each."""
-        flat = flatten(X, "X", empty=True)
+        flat = _points(X, empty=True)
         return flat.wrap_labels(_nearest.labels(flat.values, vector(self.cluster_centers_))).reshape(-1)
 
     def fit_predict(self, X: Any, y: object = None) -> Any:

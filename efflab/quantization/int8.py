@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from efflab.errors import EfflabError
 from efflab.quantization._arrays import check_finite
+from efflab.quantization._sites import check_values
 from efflab.quantization.calibration import Calibration, int8_layers
 from efflab.quantization.linear import affine_parameters, integer_range, quantize
 
@@ -55,6 +56,7 @@ class _Int8Layer(nn.Module):
         self, weight: Tensor, bias: Tensor | None, parameters: tuple[float, int] | None, name: str
     ) -> None:
         super().__init__()
+        check_values(weight, name)
         weight = weight.detach().float()
         check_finite(weight.cpu().numpy(), f"layer {name!r}")
         rows = weight.reshape(weight.shape[0], -1)
@@ -218,4 +220,6 @@ def quantize_int8_(
         for name, child in list(module._modules.items()):  # noqa: SLF001 - named_children leaves shared ones out
             if child in made:
                 setattr(module, name, made[child])
+                if isinstance(module, nn.TransformerEncoderLayer):
+                    module.activation_relu_or_gelu = 0  # torch's fused layer would read its float weights
     return model

@@ -221,7 +221,8 @@ def fake_quantize(
     tensor([1., 0.])
     """
     if isinstance(x, Tensor):
-        rounded: Tensor = _FakeQuantize.apply(x, scale, zero_point, bits, symmetric, axis)  # type: ignore[no-untyped-call]  # torch leaves apply without types
-        return rounded
+        wide = x.float() if x.dtype in {torch.float16, torch.bfloat16} else x
+        rounded: Tensor = _FakeQuantize.apply(wide, scale, zero_point, bits, symmetric, axis)  # type: ignore[no-untyped-call]  # torch leaves apply without types
+        return rounded if wide is x else rounded.to(x.dtype)
     values = _floats(x)
     return _FakeQuantize.apply(values, scale, zero_point, bits, symmetric, axis).numpy()  # type: ignore[no-untyped-call]  # as above

@@ -33,6 +33,8 @@ class FakeQuantized(nn.Module):
     def parameters_of(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Scale and zero point of a weight, or one each an output channel."""
         weight = weight.detach()
+        if weight.dtype.itemsize < 4:
+            weight = weight.float()  # a scale of few digits would cut the largest weights off
         dims = [d for d in range(weight.dim()) if not (self.config.per_channel and d == self.axis)]
         if weight.numel() == 0:
             empty = weight.new_zeros(weight.shape[self.axis] if self.config.per_channel else ())

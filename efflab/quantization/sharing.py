@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
-from efflab.errors import EfflabError
+from efflab.errors import CheckpointError, EfflabError
 from efflab.pruning.layers import FilterFn
 from efflab.quantization import _nearest
 from efflab.quantization._arrays import flatten, vector
@@ -74,10 +74,29 @@ class SharedWeights(nn.Module):
 def _fit_centroids(module: nn.Module, state_dict: Mapping[str, Any], prefix: str, *_: object) -> None:
     """Make room for as many centroids as the saved codebook has: fewer where weights were fewer."""
     saved = state_dict.get(prefix + "original")
+    _refuse_labels(module, state_dict.get(prefix + "0.labels"), saved, prefix)
     current: Any = module.original
     if saved is not None and saved.dim() == 1 and saved.shape != current.shape:
         current.data = current.data.new_zeros(saved.shape)
         current.grad = None
+
+
+def _refuse_labels(module: nn.Module, labels: Any, centroids: Any, prefix: str) -> None:
+    """Refuse labels of centroids that the saved codebook, or without one the present, does not have."""
+    held: Any = module
+    labels = held[0].labels if labels is None else labels
+    if not labels.numel() or labels.is_meta:
+        return
+    name = prefix.rstrip(".").replace("parametrizations.", "")
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise CheckpointError(f"layer {name!r} has labels of {labels.dtype}, expected integers")
+    known = (held.original if centroids is None else centroids).numel() + held[0].zero
+    wide = labels if labels.dtype in {torch.uint8, torch.int16, torch.int32} else labels.long()
+    low, high = (int(end) for end in torch.aminmax(wide))
+    if low < 0 or high >= known:
+        raise CheckpointError(
+            f"layer {name!r} has labels from {low} to {high}, expected them in [0, {known}) for its centroids"
+        )
 
 
 def share_weights_(
@@ -222,6 +241,7 @@ class Sharing:
         }
         for fqn, (_, shared) in self._distinct().items():
             shared.recording = periods[fqn] is not None
+            shared.gradient = None  # of steps that no optimizer reported
         handle = optimizer.register_step_post_hook(lambda *_: self._after_step(optimizer, periods))
         self._handles.append(handle)
         return handle
@@ -232,14 +252,14 @@ class Sharing:
         rates = {id(p): float(group["lr"]) for group in optimizer.param_groups for p in group["params"]}
         for fqn, (parameter, shared) in self._distinct().items():
             period = periods.get(fqn)
-            if period is None:
+            if period is None or id(parameter) not in rates:
                 continue
             if shared.gradient is not None:
-                step = shared.gradient * -rates.get(id(parameter), 0.0)
+                step = shared.gradient * -rates[id(parameter)]
                 shared.drift = step if shared.drift is None else shared.drift.add_(step)
                 shared.gradient = None
             if self._steps % period == 0:
-                _recluster(parameter, shared)
+                _recluster(parameter, shared, fqn)
 
     @torch.no_grad()
     def recluster(self) -> None:
@@ -247,8 +267,8 @@ class Sharing:
 
         Without drift (see ``attach``) every weight is its centroid already, so only equal centroids merge.
         """
-        for parameter, shared in self._distinct().values():
-            _recluster(parameter, shared)
+        for fqn, (parameter, shared) in self._distinct().items():
+            _recluster(parameter, shared, fqn)
 
     @torch.no_grad()
     def finalize(self) -> nn.Module:
@@ -276,13 +296,13 @@ def _codebook(centroids: Tensor, shared: SharedWeights) -> Codebook:
     return Codebook(centroids, shared.labels.clone(), zero=shared.zero)
 
 
-def _recluster(parameter: nn.Parameter, shared: SharedWeights) -> None:
+def _recluster(parameter: nn.Parameter, shared: SharedWeights, fqn: str) -> None:
     weight = shared(parameter).detach()
     if shared.drift is not None:
         weight = weight + shared.drift
         shared.drift = None
     zero = shared.labels == 0 if shared.zero else torch.zeros_like(shared.labels, dtype=torch.bool)
-    flat = flatten(weight, "a shared layer", empty=True)
+    flat = flatten(weight, f"layer {fqn!r}", empty=True)
     pruned = zero.cpu().view(-1).numpy()
     kept = flat.values[~pruned]
     if kept.size == 0:
