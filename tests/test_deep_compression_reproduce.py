@@ -86,6 +86,27 @@ def test_beyond_the_paper_networks_are_pruned_on_and_biases_shared(teacher, nois
     assert method.epochs == 3
 
 
+@pytest.mark.parametrize("regrow", [0, 1])
+def test_pruned_weights_come_back_only_where_they_are_let(regrow, noise):
+    pruned = network()
+    zeros = pruned.fc1.weight == 0
+    further = Further(
+        Magnitude(0.92, scope="deviation"), epochs=2, pruning_epochs=1, lr=0.5, regrow=regrow, start="pruned"
+    )
+
+    def fit(model, *, epochs, lr, weight_decay, on_optimizer, after_epoch):
+        on_optimizer(torch.optim.SGD(model.parameters(), lr=lr))
+        for epoch in range(epochs):
+            with torch.no_grad():
+                model.fc1.weight.add_(torch.randn(model.fc1.weight.shape))
+            if epoch >= regrow:
+                assert model.fc1.weight_mask.sum() <= 0.2 * model.fc1.weight.numel()
+            after_epoch(epoch, None)
+
+    _study.prune_on(pruned, further, fit)
+    assert int((pruned.fc1.weight[zeros] != 0).sum() > 0) == regrow
+
+
 def test_a_teachers_answers_are_mixed_with_the_labels():
     torch.manual_seed(0)
     split = Split(torch.randn(5, 3), torch.tensor([0, 1, 2, 3, 4]))
