@@ -92,11 +92,13 @@ class Index:
 
     code: dict[Window, str] = field(default_factory=dict)
     prose: dict[Window, str] = field(default_factory=dict)
+    _sought: dict[int, set[Window]] = field(default_factory=dict, repr=False, compare=False)
 
     def add_code(self, text: str, origin: str) -> None:
         """Look for a piece of code."""
         for window in windows(code_tokens(text)):
             self.code.setdefault(canonical(window), origin)
+        self._sought.clear()
 
     def add_prose(self, text: str, origin: str) -> None:
         """Look for a piece of prose."""
@@ -137,8 +139,14 @@ class Index:
         """The runs of a text's tokens that are roughly one of the windows looked for."""
         tokens = code_tokens(text)
         roughly = rough(tokens)
-        sought = {rough(window) for window in self.code}
-        for length in {len(window) for window in sought}:
+        for length, sought in self._rough_windows().items():
             for start in range(len(tokens) - length + 1):
                 if roughly[start : start + length] in sought:
                     yield tokens[start : start + length]
+
+    def _rough_windows(self) -> dict[int, set[Window]]:
+        """The windows looked for, roughly, by their length."""
+        if not self._sought:
+            for window in map(rough, self.code):
+                self._sought.setdefault(len(window), set()).add(window)
+        return self._sought
