@@ -92,7 +92,7 @@ def main() -> None:
         for name, (slow, fast, bar, limit) in times.items()
     ]
     rows += [
-        (f"size/{kind.replace(' ', '')}-vs-efz", found["efz"] / size, None, "below 1", 1)
+        (f"size/efz-vs-{kind.replace(' ', '')}", found["efz"] / size, None, "below 1", 1)
         for kind, size in found.items()
         if kind != "efz"
     ]
