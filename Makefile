@@ -8,7 +8,7 @@ ARGS    ?=
 TOPIC   ?= pruning
 SCALE   ?= cpu
 WORKERS ?= 2
-SECONDS_TO_FUZZ ?= 600
+ROUNDS  ?= 2
 
 BIN   := .venv/bin
 SETUP := $(PYTHON) tools/setup.py
@@ -85,10 +85,11 @@ nightly:  ## what is too long for every change: slow tests, paper-scale runs
 	$(BIN)/efflab reproduce quantization --scale $(SCALE)
 	$(BIN)/efflab reproduce deep_compression --scale $(SCALE)
 
-fuzz:  ## coverage-guided fuzzing of the .efz reader, on Linux: SECONDS_TO_FUZZ=600
+fuzz:  ## coverage-guided fuzzing of the .efz reader, on Linux, in rounds of five minutes: ROUNDS=2
 	@$(SETUP) --extra dev --extra fuzz
-	mkdir -p build/fuzz
-	NUMBA_DISABLE_JIT=1 $(BIN)/python tests/fuzz/fuzz_efz.py build/fuzz tests/fixtures/efz -max_total_time=$(SECONDS_TO_FUZZ)
+	@mkdir -p build/fuzz/corpus
+	@set -e; for round in $$(seq $(ROUNDS)); do NUMBA_DISABLE_JIT=1 $(BIN)/python tests/fuzz/fuzz_efz.py \
+	  build/fuzz/corpus tests/fixtures/efz -max_total_time=300 -artifact_prefix=build/fuzz/; done
 
 clean:  ## remove what was built; .venv and my-labs stay
 	rm -rf build dist book/_build book/_generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
