@@ -400,11 +400,11 @@ def changed_lab(monkeypatch, change):
     """Lab 01 as if its source had been edited."""
     import copy
 
-    original = labs.find(LAB)
+    original, read = labs.find(LAB), labs.read
     source = copy.deepcopy(original.source)
     change(source)
     edited = dataclasses.replace(original, source=source, released=nb.release(source))
-    monkeypatch.setattr(labs, "read", lambda lab: edited if lab.name == LAB else original)
+    monkeypatch.setattr(labs, "read", lambda lab: edited if lab.name == LAB else read(lab))
     return edited
 
 
