@@ -31,7 +31,8 @@ class Compressed:
         outcome: its errors and weights.
         method: how it was made.
         file_bytes: of its ``.efz``.
-        bound_bytes: entropy of mask and codes by layer, four bytes a bias and a centroid.
+        bound_bytes: entropy of mask and codes by layer, four bytes a bias and a centroid; trained masks are not random, and
+            shared biases take less, so that a file may lie below it.
         stored: bytes in the file by parameter.
     """
 

@@ -1,8 +1,6 @@
 """How one pruned network becomes a compressed one: by the paper's own method, or with what is known beyond it.
 
-Sources: ICLR 2016, sections 3 and 4; beyond it G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural
-Network", 2015 (a network learns from another one's answers); S. Han et al., "DSD", ICLR 2017 (pruned weights come back
-for a while); and k-means at its optimum.
+Source: ICLR 2016, sections 3 and 4; beyond it the codebook is the optimum of k-means, and biases share values too.
 """
 
 import dataclasses
@@ -13,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - torch's own abbreviation
-from torch import Tensor, nn
+from torch import nn
 
 from efflab import models, results, training
-from efflab.data import ImageData, Split
+from efflab.data import ImageData
 from efflab.pruning import reproduce as pruned_networks
 from efflab.pruning.configs import Configs, Magnitude
 from efflab.pruning.pruner import Pruner
@@ -25,7 +22,6 @@ from efflab.pruning.reproduce import Recipe
 from efflab.pruning.schedules import Cubic
 from efflab.quantization import KMeans, kmeans, share_weights_
 from efflab.quantization.clustering import Init
-from efflab.training.evaluation import mode
 
 # What the outcome of `compressed` depends on.
 ROOMS = ("data", "deep_compression/_study", "models", "pruning", "quantization", "training")
@@ -33,20 +29,16 @@ ROOMS = ("data", "deep_compression/_study", "models", "pruning", "quantization",
 
 @dataclass(frozen=True)
 class Further:
-    """Training a network of ``reproduce pruning`` on, pruning it further, and learning from another one's answers.
+    """Training a network of ``reproduce pruning`` on, and pruning it further.
 
     Attributes:
         config: what to prune at the end.
         epochs: of training; pruning takes a step before each of the first ``pruning_epochs`` of them.
-        regrow: epochs before that in which weights pruned earlier may come back, so that others can take their place.
         pruning_epochs: steps of pruning.
         lr: learning rate at the start, brought to zero by a cosine.
         weight_decay: L2 penalty.
-        dropout: rate, far below the dense network's.
+        dropout: rate.
         start: ``"pruned"`` or ``"dense"``, the network that is trained on.
-        teacher: ``"dense"`` or ``"pruned"``, the network whose answers are learnt; None learns from labels alone.
-        share: of the teacher's answers against the labels.
-        temperature: of the teacher's answers.
     """
 
     config: Configs
@@ -55,11 +47,7 @@ class Further:
     lr: float
     weight_decay: float = 0.0
     dropout: float = 0.0
-    regrow: int = 0
     start: str = "pruned"
-    teacher: str | None = None
-    share: float = 0.9
-    temperature: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -157,7 +145,6 @@ def _compress(
     )
     network = bare(recipe)
     models.load_weights(network, results.kept_folder(pruned.get("topic", "pruning")) / pruned["weights"])
-    images, loss = taught(recipe, method.further, mnist, kept)
     errors = {"pruned_error": pruned["error"]}
     sharing = share_weights_(network, {name: KMeans(bits, method.init) for name, bits in method.bits.items()})
     if method.bias_bits is not None:
@@ -166,11 +153,10 @@ def _compress(
     if method.tune_epochs:
         training.fit(
             network,
-            images,
+            mnist.train.take(recipe.images),
             epochs=method.tune_epochs,
             lr=method.tune_lr,
             seed=seed,
-            loss=loss,
             progress=progress,
         )
     sharing.finalize()
@@ -190,10 +176,8 @@ def further_trained(
 
     def make(path: Path) -> dict[str, Any]:
         network = bare(recipe, kept[further.start]["weights"], further.dropout)
-        images, loss = taught(recipe, further, mnist, kept)
-        prune_on(
-            network, further, partial(training.fit, train=images, loss=loss, seed=seed, progress=progress)
-        )
+        images = mnist.train.take(recipe.images)
+        prune_on(network, further, partial(training.fit, train=images, seed=seed, progress=progress))
         models.save_weights(network, path.with_suffix(".safetensors"))
         error = training.evaluate(network, mnist.test).error_percent
         return {"error": error, "weights": path.with_suffix(".safetensors").name, "topic": "deep_compression"}
@@ -201,58 +185,14 @@ def further_trained(
     return results.kept("deep_compression", ("further", recipe, further, seed), make, ROOMS)
 
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-
-
-def taught(
-    recipe: Recipe, further: Further | None, mnist: ImageData, kept: Mapping[str, Any]
-) -> tuple[Split, Loss]:
-    """What to train on: the images with their labels, or with a teacher's answers; and the loss for it."""
-    images = mnist.train.take(recipe.images)
-    if further is None or further.teacher is None:
-        return images, training.cross_entropy
-    teacher = bare(recipe, kept[further.teacher]["weights"])
-    return answered(teacher, images, further.share, further.temperature)
-
-
-def answered(teacher: nn.Module, split: Split, share: float, temperature: float) -> tuple[Split, Loss]:
-    """A split whose targets are mixed from labels and a teacher's answers, and the loss they are for.
-
-    Args:
-        teacher: gives logits.
-        split: images and labels.
-        share: of the teacher's answers, in [0, 1].
-        temperature: T; logits of teacher and student are divided by it, and the loss is multiplied by T^2, which leaves the
-            gradient's size (Hinton et al., section 2).
-    """
-    labels = F.one_hot(split.y, 10).float()
-    soft = F.softmax(_logits(teacher, split.x) / temperature, -1)
-    targets = share * soft + (1 - share) * labels
-    return Split(split.x, targets), partial(_soft_loss, temperature=temperature)
-
-
-def _soft_loss(output: Tensor, target: Tensor, temperature: float) -> Tensor:
-    return temperature**2 * F.cross_entropy(output / temperature, target)
-
-
-@torch.no_grad()
-def _logits(network: nn.Module, x: Tensor) -> Tensor:
-    with mode(network, training=False):
-        return torch.cat([network(part) for part in torch.split(x, 1000)])
-
-
 def prune_on(network: nn.Module, further: Further, fit: Callable[..., Any]) -> None:
-    """Prune a network further while it is trained, a step before each of the epochs that follow regrowth."""
+    """Prune a network further while it is trained, a step before each of the first epochs."""
     pruner = Pruner(network, further.config, schedule=Cubic(further.pruning_epochs))
-
-    def before_epoch(epoch: int) -> None:
-        if 0 <= epoch - further.regrow < further.pruning_epochs:
-            pruner.step()
+    pruner.step()
 
     def after_epoch(epoch: int, _history: Any) -> None:
-        before_epoch(epoch + 1)
-
-    before_epoch(0)
+        if epoch + 1 < further.pruning_epochs:
+            pruner.step()
 
     fit(
         network,
@@ -280,7 +220,8 @@ def continued(
 ) -> dict[str, Any]:
     """The dense network of equal length: that of ``reproduce pruning``, trained on for the method's epochs.
 
-    It trains at the rate of the further pruning, or of tuning, so that only the pruning and sharing are missing.
+    It trains at the rate and with the dropout of further training, or at the rate of tuning, so that only pruning and sharing
+    are missing.
     """
     long = dataclasses.replace(
         recipe, dense_epochs=recipe.epochs, config=Magnitude(0.0), rounds=(), round_epochs=0
@@ -289,10 +230,11 @@ def continued(
         ("dense", long, seed), partial(pruned_networks.train_dense, long, seed, mnist, progress=progress)
     )
 
-    rate = method.further.lr if method.further else method.tune_lr
+    further = method.further
+    rate, dropout = (further.lr, further.dropout) if further else (method.tune_lr, 0.0)
 
     def make(_path: Path) -> dict[str, Any]:
-        network = bare(recipe, start["weights"])
+        network = bare(recipe, start["weights"], dropout)
         images = mnist.train.take(recipe.images)
         training.fit(
             network,
@@ -305,4 +247,6 @@ def continued(
         )
         return {"error": training.evaluate(network, mnist.test).error_percent}
 
-    return results.kept("deep_compression", ("dense", recipe, method.epochs, rate, seed), make, ROOMS)
+    return results.kept(
+        "deep_compression", ("dense", recipe, method.epochs, rate, dropout, seed), make, ROOMS
+    )
