@@ -119,7 +119,7 @@ def test_no_copy_of_the_module_lies_anywhere(sandbox):
 found = []
 for top, folders, names in os.walk("/"):
     folders[:] = [name for name in folders if os.path.join(top, name) not in ("/proc", "/dev")]
-    found += [os.path.join(top, name) for name in names if "efflab" in top and "masks" in name]
+    found += [os.path.join(top, name) for name in names if "efflab" in top and name.startswith("masks.")]
 print(json.dumps(found))""",
         cell_seconds=60.0,
     )
