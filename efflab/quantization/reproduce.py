@@ -27,6 +27,7 @@ SHOWN_BITS = (2, 4)  # where errors are recorded; the whole curves are in the se
 KEPT_BITS = 4  # where the initialisations are compared by what they keep
 _BITS = (1, 2, 3, 4, 5, 6, 8)
 _IMAGES = {"lenet-300-100": 20_000, "lenet-5": 2_000}
+_DENSE_LR = {"lenet-300-100": 3e-4, "lenet-5": 1e-5}
 
 
 def plans(scale: str) -> tuple[Plan, ...]:
@@ -41,7 +42,9 @@ def plans(scale: str) -> tuple[Plan, ...]:
     if scale == "smoke":
         return tuple(Plan(recipe, (2, 4), 500) for recipe in recipes)
     images = _IMAGES if scale == "cpu" else dict.fromkeys(_IMAGES, 55_000)
-    return tuple(Plan(recipe, _BITS, images[recipe.network]) for recipe in recipes)
+    return tuple(
+        Plan(recipe, _BITS, images[recipe.network], dense_lr=_DENSE_LR[recipe.network]) for recipe in recipes
+    )
 
 
 def run(scale: str = "cpu", seeds: Sequence[int] | None = None, *, progress: bool = True) -> results.Measured:
