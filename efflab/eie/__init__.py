@@ -1,0 +1,43 @@
+"""EIE: a machine that multiplies compressed matrices by sparse vectors, simulated.
+
+Source: S. Han, X. Liu, H. Mao, J. Pu, A. Pedram, M. A. Horowitz, W. J. Dally, "EIE: Efficient Inference Engine on Compressed
+Deep Neural Network", ISCA 2016, arXiv:1602.01528.
+
+>>> from efflab import eie
+>>> layer = eie.draw(rows=1000, columns=4096, density=0.25, seed=0)
+>>> run = eie.simulate(layer, eie.draw_active(4096, density=0.375, seed=1), eie.Machine())
+>>> round(run.theoretical_us, 1), round(run.time_us, 1)
+(7.7, 8.4)
+"""
+
+from efflab.eie.capacity import check_fits, fits, pes_needed
+from efflab.eie.counters import Counters
+from efflab.eie.engine import simulate
+from efflab.eie.event import run_counts
+from efflab.eie.fixed import Fixed, Formats, dense_product
+from efflab.eie.layer import Layer, encode
+from efflab.eie.machine import FILL, Machine
+from efflab.eie.pattern import Pattern, draw, draw_active
+from efflab.eie.run import Run
+from efflab.eie.scan import gaps
+
+__all__ = [
+    "FILL",
+    "Counters",
+    "Fixed",
+    "Formats",
+    "Layer",
+    "Machine",
+    "Pattern",
+    "Run",
+    "check_fits",
+    "dense_product",
+    "draw",
+    "draw_active",
+    "encode",
+    "fits",
+    "gaps",
+    "pes_needed",
+    "run_counts",
+    "simulate",
+]

@@ -1,0 +1,192 @@
+"""Where a matrix has weights: all that the machine's timing depends on.
+
+Source: ISCA 2016, section III (interleaved CSC) and table III (the densities of the benchmark layers).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efflab.eie import _kernels
+from efflab.errors import EfflabError
+
+Starts = NDArray[np.int64]
+Rows = NDArray[np.int32]
+Counts = NDArray[np.int32]
+
+# Flat positions that are drawn at a time.
+_DRAWN = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """Positions of the non-zero weights of a matrix, column after column.
+
+    Args:
+        starts: (columns + 1,) where each column begins in ``rows``.
+        rows: (nonzeros,) rows, rising in each column.
+        shape: rows and columns of the matrix.
+    """
+
+    starts: Starts
+    rows: Rows
+    shape: tuple[int, int]
+    _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        rows, columns = self.shape
+        if self.starts.shape != (columns + 1,) or self.rows.ndim != 1:
+            raise EfflabError(
+                f"starts must have shape ({columns + 1},) and rows one axis, "
+                f"and they have {self.starts.shape} and {self.rows.shape}"
+            )
+        if self.starts[0] != 0 or self.starts[-1] != self.rows.size or (np.diff(self.starts) < 0).any():
+            raise EfflabError(f"starts must rise from 0 to the {self.rows.size:,} weights")
+        if self.rows.size and not 0 <= int(self.rows.min()) <= int(self.rows.max()) < rows:
+            raise EfflabError(f"rows must be from 0 to {rows - 1:,}")
+        falls = np.flatnonzero(np.diff(self.rows) <= 0) + 1
+        if not np.isin(falls, self.starts).all():
+            raise EfflabError("rows must rise in each column")
+
+    @classmethod
+    def of(cls, matrix: ArrayLike) -> Self:
+        """Take the positions of what is not zero in a matrix (rows, columns)."""
+        dense = _matrix(matrix)
+        column, row = np.nonzero(dense.T)
+        starts = np.zeros(dense.shape[1] + 1, np.int64)
+        np.cumsum(np.bincount(column, minlength=dense.shape[1]), out=starts[1:])
+        return cls(starts, row.astype(np.int32), (dense.shape[0], dense.shape[1]))
+
+    @property
+    def nonzeros(self) -> int:
+        """Non-zero weights."""
+        return self.rows.size
+
+    @property
+    def density(self) -> float:
+        """Non-zero weights per weight, from 0 to 1."""
+        size = self.shape[0] * self.shape[1]
+        return self.nonzeros / size if size else 0.0
+
+    @property
+    def real(self) -> Starts:
+        """(columns,) non-zero weights of each column."""
+        return np.diff(self.starts)
+
+    def counts(self, pes: int = 64, index_bits: int = 4) -> Counts:
+        """Count the entries of each column in each PE, padding zeros included.
+
+        Args:
+            pes: N; PE k has the rows i with i mod N = k.
+            index_bits: width of the count of zeros before an entry; a longer run takes padding zeros.
+
+        Returns:
+            (columns, pes) entries. It is kept, and not to be written to.
+
+        >>> column = np.zeros((32, 1))
+        >>> column[[2, 3, 22], 0] = 1, 2, 3
+        >>> Pattern.of(column).counts(pes=1).tolist()
+        [[4]]
+        """
+        key = (int(pes), int(index_bits))
+        if key not in self._kept:
+            counts = np.zeros((self.shape[1], pes), np.int32)
+            _kernels.count_entries(self.starts, self.rows, counts, index_bits)
+            counts.setflags(write=False)
+            self._kept[key] = counts
+        kept: Counts = self._kept[key]
+        return kept
+
+    def offsets(self, pes: int = 64, index_bits: int = 4) -> Starts:
+        """Give the address of each column's first entry in each PE's matrix SRAM, (columns, pes)."""
+        key = (int(pes), int(index_bits), "offsets")
+        if key not in self._kept:
+            counts = self.counts(pes, index_bits)
+            self._kept[key] = np.cumsum(counts, axis=0, dtype=np.int32) - counts
+        offsets: Starts = self._kept[key]
+        return offsets
+
+    def ends(self, pes: int, index_bits: int) -> tuple[Counts, Counts]:
+        """Say which of a PE's accumulators the first and the last entry of a column use.
+
+        Returns:
+            Two arrays (columns, pes), -1 where a PE has no entry.
+        """
+        key = (int(pes), int(index_bits), "ends")
+        if key not in self._kept:
+            first, last = (np.full((self.shape[1], pes), -1, np.int32) for _ in range(2))
+            _kernels.column_ends(self.starts, self.rows, first, last, index_bits)
+            self._kept[key] = first, last
+        ends: tuple[Counts, Counts] = self._kept[key]
+        return ends
+
+    def forget(self) -> None:
+        """Drop what was counted."""
+        self._kept.clear()
+
+
+def draw(rows: int, columns: int, density: float, seed: int | np.random.Generator = 0) -> Pattern:
+    """Draw positions at random, each of the matrix's on its own with probability ``density``.
+
+    Args:
+        rows: outputs.
+        columns: inputs.
+        density: share of weights that are not zero, from 0 to 1.
+        seed: of NumPy's generator, or a generator.
+
+    Returns:
+        The positions. Time and memory are linear in their number.
+
+    Raises:
+        EfflabError: sizes below 1, or a density outside 0 to 1.
+
+    >>> pattern = draw(4096, 4096, 0.09, seed=1)
+    >>> round(pattern.density, 3)
+    0.09
+    """
+    for name, value in (("rows", rows), ("columns", columns)):
+        if value < 1:
+            raise EfflabError(f"{name} is {value}, and must be at least 1")
+    if not 0 <= density <= 1:
+        raise EfflabError(f"density must be from 0 to 1, got {density}")
+    places = _drawn(rows * columns, density, np.random.default_rng(seed))
+    column = places // rows
+    starts = np.zeros(columns + 1, np.int64)
+    np.cumsum(np.bincount(column, minlength=columns), out=starts[1:])
+    places -= column * rows
+    return Pattern(starts, places.astype(np.int32), (rows, columns))
+
+
+def draw_active(inputs: int, density: float, seed: int | np.random.Generator = 0) -> NDArray[np.bool_]:
+    """Draw which inputs are not zero, each on its own with probability ``density``.
+
+    >>> draw_active(9216, 0.351, seed=0).shape
+    (9216,)
+    """
+    if inputs < 1 or not 0 <= density <= 1:
+        raise EfflabError(f"inputs must be at least 1 and density from 0 to 1, got {inputs} and {density}")
+    return np.random.default_rng(seed).random(inputs) < density
+
+
+def _drawn(size: int, density: float, generator: np.random.Generator) -> Starts:
+    """Places of independent successes among ``size`` trials: the distances between them are geometric."""
+    if density in {0, 1}:
+        return np.arange(size if density else 0)
+    parts, last = [], -1
+    while last < size:
+        expected = (size - last) * density
+        count = int(min(_DRAWN, expected + 5 * expected**0.5 + 10))
+        part = last + np.cumsum(generator.geometric(density, count))
+        last = int(part[-1])
+        parts.append(part)
+    places = np.concatenate(parts)
+    return places[: np.searchsorted(places, size)]
+
+
+def _matrix(matrix: ArrayLike) -> NDArray[Any]:
+    dense = np.asarray(matrix)
+    if dense.ndim != 2 or 0 in dense.shape:
+        raise EfflabError(f"matrix must have two axes and not be empty, and has shape {dense.shape}")
+    return dense
