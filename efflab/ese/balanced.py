@@ -1,0 +1,150 @@
+"""Load-balance-aware pruning: every processing element keeps equally many weights.
+
+Source: S. Han et al., "ESE", FPGA 2017, section on load-balance-aware pruning. Element k of N owns the rows i with
+i mod N = k. A matrix is done when the last element is, so that what counts is the element with the most weights.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+from numpy.typing import NDArray
+from torch import Tensor
+
+from efflab.errors import EfflabError
+from efflab.pruning._select import check_finite_order
+from efflab.pruning.masks import count_to_prune
+
+
+def balanced_mask(
+    weight: Float[Tensor, "rows columns"],
+    sparsity: float,
+    pes: int,
+    alive: Bool[Tensor, "rows columns"] | None = None,
+) -> Bool[Tensor, "rows columns"]:
+    """Keep the largest magnitudes of each processing element's rows, as many in one as in another.
+
+    Args:
+        weight: a matrix of any floating dtype, on any device.
+        sparsity: fraction to prune, in [0, 1); exactly ``round(sparsity * n)`` weights are.
+        pes: processing elements, N; 1 is plain magnitude pruning.
+        alive: an earlier mask; what it excludes stays pruned, and counts towards the sparsity.
+
+    Returns:
+        The mask. Elements keep the same number of weights, give or take one (see ``shares``). Of equal magnitudes the
+        first by flat index goes first.
+
+    Raises:
+        EfflabError: the weight is no matrix or holds NaN, sparsity is outside [0, 1), or pes is below 1.
+
+    >>> weight = torch.tensor([[9.0, 8.0], [1.0, 4.0], [7.0, 6.0], [2.0, 3.0]])
+    >>> balanced_mask(weight, 0.5, pes=2).int().tolist()
+    [[1, 1], [0, 1], [0, 0], [0, 1]]
+    >>> balanced_mask(weight, 0.5, pes=1).int().tolist()
+    [[1, 1], [0, 0], [1, 1], [0, 0]]
+    """
+    _check_matrix(weight, pes)
+    check_finite_order({"weight": weight})
+    kept = weight.numel() - count_to_prune(sparsity, weight.numel())
+    scores = _scores(weight, alive)
+    sizes = [scores[k::pes].size for k in range(pes)]
+    mask = np.empty(scores.shape, np.bool_)
+    for k, share in enumerate(shares(kept, sizes)):
+        mask[k::pes] = _largest(scores[k::pes], share)
+    made = torch.from_numpy(mask).to(weight.device)
+    return made if alive is None else made & alive
+
+
+def shares(kept: int, sizes: Sequence[int]) -> list[int]:
+    """Deal out how many weights each processing element keeps: equally, as far as its rows have room.
+
+    Args:
+        kept: weights that stay in all.
+        sizes: weights each element has. They differ where the rows cannot be dealt out evenly.
+
+    Returns:
+        How many each keeps. Those that are not full differ by one at most, the first having one more.
+
+    >>> shares(10, [4, 4, 4]), shares(10, [8, 8, 2])
+    ([4, 3, 3], [4, 4, 2])
+    """
+    given = [0] * len(sizes)
+    left, open_ = kept, sorted(range(len(sizes)), key=lambda k: sizes[k])
+    while open_:
+        smallest = open_[0]
+        if sizes[smallest] > left // len(open_):
+            break
+        given[smallest] = sizes[smallest]
+        left -= sizes[smallest]
+        open_.pop(0)
+    each, more = divmod(left, len(open_)) if open_ else (0, 0)
+    for place, k in enumerate(sorted(open_)):
+        given[k] = each + (place < more)
+    return given
+
+
+def _largest(scores: NDArray[np.floating], count: int) -> NDArray[np.bool_]:
+    """Mark the ``count`` largest scores; of equal ones the last."""
+    drop = scores.size - count
+    if drop <= 0:
+        return np.ones(scores.shape, np.bool_)
+    threshold = np.partition(scores, drop - 1, axis=None)[drop - 1]
+    keep: NDArray[np.bool_] = scores > threshold
+    ties = count - int(np.count_nonzero(keep))
+    if ties:
+        at = np.flatnonzero(scores == threshold)[-ties:]
+        keep.ravel()[at] = True
+    return keep
+
+
+def _scores(weight: Tensor, alive: Tensor | None) -> NDArray[np.floating]:
+    """Magnitudes as NumPy has them; below all others where pruned already."""
+    if alive is not None and alive.shape != weight.shape:
+        raise EfflabError(
+            f"alive must have the weight's shape {tuple(weight.shape)}, got {tuple(alive.shape)}"
+        )
+    wide = torch.float64 if weight.dtype == torch.float64 else torch.float32
+    magnitudes = weight.detach().abs().to("cpu", wide)
+    if alive is not None:
+        magnitudes = magnitudes.masked_fill(~alive.to("cpu"), -1)
+    scores: NDArray[np.floating] = magnitudes.contiguous().numpy()
+    return scores
+
+
+def loads(weight: Tensor, pes: int) -> Int64[Tensor, " pes"]:
+    """Non-zero weights of each processing element.
+
+    Args:
+        weight: a matrix, or its mask.
+        pes: processing elements, N.
+
+    >>> loads(torch.tensor([[1.0, 0.0], [2.0, 3.0], [0.0, 0.0]]), pes=2)
+    tensor([1, 2])
+    """
+    _check_matrix(weight, pes)
+    rows = weight.detach().count_nonzero(dim=1)
+    return torch.zeros(pes, dtype=torch.int64, device=rows.device).index_add_(
+        0, torch.arange(len(rows), device=rows.device) % pes, rows
+    )
+
+
+def balance(weight: Tensor, pes: int) -> float:
+    """How evenly a matrix is dealt out: mean load over largest load, 1 where all are equal.
+
+    It bounds what a machine can use of its elements, however long its queues are. A matrix of zeros has 1.
+
+    >>> balance(torch.tensor([[1.0, 0.0], [2.0, 3.0]]), pes=2)
+    0.75
+    """
+    counts = loads(weight, pes)
+    largest = int(counts.max())
+    return int(counts.sum()) / (pes * largest) if largest else 1.0
+
+
+def _check_matrix(weight: Tensor, pes: object) -> None:
+    if not isinstance(weight, Tensor) or weight.dim() != 2:
+        what = f"shape {tuple(weight.shape)}" if isinstance(weight, Tensor) else type(weight).__name__
+        raise EfflabError(f"weight must be a matrix (rows, columns), got {what}")
+    if isinstance(pes, bool) or not isinstance(pes, int) or pes < 1:
+        raise EfflabError(f"pes must be a whole number of at least 1, got {pes!r}")

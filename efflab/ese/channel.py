@@ -1,0 +1,136 @@
+"""One channel multiplying by one sparse matrix: EIE's broadcast and queues.
+
+Source: S. Han et al., "ESE", FPGA 2017 (32 elements a channel, queues of 8), and "EIE", ISCA 2016, section IV. The inputs of an LSTM
+are hardly ever zero, so that all are broadcast, and all channels, which share the weights, take the same time.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from efflab.eie import Pattern, run_counts
+from efflab.eie.counters import Counters
+from efflab.errors import EfflabError
+from efflab.ese.machine import Machine, product_cycles
+
+Counts = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """A channel's work on one matrix.
+
+    Attributes:
+        name: the matrix.
+        shape: its rows and columns.
+        nonzeros: weights that are not zero; None where only entries are known.
+        counters: EIE's counters of the run.
+        machine: the machine.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    nonzeros: int | None
+    counters: Counters
+    machine: Machine
+
+    @property
+    def entries(self) -> int:
+        """Entries that are processed, padding zeros included."""
+        return self.counters.entries
+
+    @property
+    def lane(self) -> int:
+        """Entries of the element with the most: words that are stored, an entry of each element in a word."""
+        return int(self.counters.busy.max(initial=0))
+
+    @property
+    def stored(self) -> int:
+        """Entries in memory: every element's part is filled up to the longest."""
+        return self.lane * self.machine.pes
+
+    @property
+    def bytes(self) -> int:
+        """Bytes in memory, pointers apart."""
+        return self.lane * self.machine.word_bytes
+
+    @property
+    def pointer_bytes(self) -> int:
+        """Bytes of the pointers, one a column and element and one more for the end."""
+        return -(-(self.shape[1] + 1) * self.machine.pes * self.machine.pointer_bits // 8)
+
+    @property
+    def density(self) -> float:
+        """Stored entries over the matrix's size, as the paper's table has it."""
+        return self.stored / (self.shape[0] * self.shape[1])
+
+    @property
+    def cycles(self) -> int:
+        """Cycles from the first broadcast to the last sum."""
+        return product_cycles(self.counters)
+
+    @property
+    def theoretical_us(self) -> float:
+        """Time if every element were always at work on what is stored, µs."""
+        return self.lane / self.machine.clock_mhz
+
+    @property
+    def time_us(self) -> float:
+        """Time of the product, µs."""
+        return self.cycles / self.machine.clock_mhz
+
+    @property
+    def balance(self) -> float:
+        """Entries over elements times cycles: the share of its elements that a product uses."""
+        return self.entries / (self.machine.pes * self.cycles) if self.cycles else 1.0
+
+
+def product(weight: ArrayLike | torch.Tensor, machine: Machine | None = None, name: str = "") -> Product:
+    """Run one channel on a matrix.
+
+    Args:
+        weight: (rows, columns), weights or their mask; only where they are zero matters.
+        machine: the machine; the paper's by default.
+        name: what to call the matrix.
+
+    Raises:
+        EfflabError: it is no matrix, or it is empty.
+
+    >>> run = product(np.eye(4), Machine(pes=2), "identity")
+    >>> run.entries, run.lane, run.counters.cycles
+    (4, 2, 5)
+    """
+    machine = Machine() if machine is None else machine
+    array = weight.detach().cpu().numpy() if isinstance(weight, torch.Tensor) else np.asarray(weight)
+    pattern = Pattern.of(array)
+    counts = pattern.counts(machine.pes, machine.index_bits)
+    return product_of_counts(counts, pattern.shape, machine, name, pattern.nonzeros)
+
+
+def product_of_counts(
+    counts: NDArray[Any],
+    shape: tuple[int, int],
+    machine: Machine | None = None,
+    name: str = "",
+    nonzeros: int | None = None,
+) -> Product:
+    """Run one channel on a matrix of which only the number of entries is known.
+
+    Args:
+        counts: (columns, pes) entries of each column in each element, padding zeros included.
+        shape: the matrix's rows and columns.
+        machine: the machine; the paper's by default.
+        name: what to call the matrix.
+        nonzeros: entries that are no padding, if that is known.
+
+    Raises:
+        EfflabError: counts do not have the shape (columns, pes).
+    """
+    machine = Machine() if machine is None else machine
+    if counts.shape != (shape[1], machine.pes):
+        raise EfflabError(f"counts must have shape ({shape[1]}, {machine.pes}), and have {counts.shape}")
+    counters = run_counts(counts, np.zeros(shape[1], np.int32), machine.fifo)
+    return Product(name, shape, nonzeros, counters, machine)
