@@ -12,6 +12,8 @@ from efflab.viz.colours import Palette, contrast, dark_palette, palette
 
 if TYPE_CHECKING:
     from efflab.viz.coding import HuffmanExplorer
+    from efflab.viz.eie_player import EiePlayer
+    from efflab.viz.ese_schedule import EseSchedule
     from efflab.viz.explorer import PruneExplorer
     from efflab.viz.kmeans import KMeansExplorer
     from efflab.viz.pictures import Picture, picture, show
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from efflab.viz.styles import new_figure, style
 
 __all__ = [
+    "EiePlayer",
+    "EseSchedule",
     "HuffmanExplorer",
     "KMeansExplorer",
     "Palette",
@@ -39,6 +43,8 @@ __all__ = [
 
 # Drawing needs matplotlib and anywidget, which half of the package's users never load.
 _LAZY = {
+    "EiePlayer": "eie_player",
+    "EseSchedule": "ese_schedule",
     "HuffmanExplorer": "coding",
     "KMeansExplorer": "kmeans",
     "PruneExplorer": "explorer",

@@ -18,6 +18,7 @@ class Palette:
         text: titles, labels and numbers.
         muted: axes and secondary text.
         grid: grid lines, which nobody has to read.
+        stop: red, for what stands still.
         series: five line colours, in the order they are used.
     """
 
@@ -25,6 +26,7 @@ class Palette:
     text: str
     muted: str
     grid: str
+    stop: str
     series: tuple[str, str, str, str, str]
 
     @property
@@ -43,6 +45,7 @@ palette = Palette(
     text="#1c1e21",
     muted="#565b63",
     grid="#dfe2e6",
+    stop="#c8102e",
     series=("#166ee8", "#d94c00", "#06382a", "#c0709c", "#5b1a6e"),
 )
 dark_palette = Palette(
@@ -50,6 +53,7 @@ dark_palette = Palette(
     text="#eceef1",
     muted="#a9afb8",
     grid="#343942",
+    stop="#ff5d5d",
     series=("#7d8cff", "#d0601a", "#3ae39a", "#b48aa9", "#e3f266"),
 )
 

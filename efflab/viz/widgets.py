@@ -14,36 +14,41 @@ _STATIC = Path(__file__).parent / "static"
 
 def _properties(colours: Palette) -> str:
     names = {"face": colours.face, "text": colours.text, "muted": colours.muted, "grid": colours.grid}
+    names["stop"] = colours.stop
     names |= {f"series-{i}": colour for i, colour in enumerate(colours.series)}
     return " ".join(f"--efflab-{name}: {colour};" for name, colour in names.items())
 
 
-def css() -> str:
+def css(*sheets: str) -> str:
     """The explorers' style sheet: the palette as custom properties for light and dark pages, then the rules.
+
+    Args:
+        sheets: further files of rules in the folder ``static``, without ending.
 
     A theme that says which it is (the book's ``data-theme``, JupyterLab's ``data-jp-theme-light``) wins over the
     system's preference.
     """
     root = ".efflab-explorer"
-    light, dark = _properties(palette), _properties(dark_palette)
+    light = f"color-scheme: light; {_properties(palette)}"
+    dark = f"color-scheme: dark; {_properties(dark_palette)}"
     return "\n".join(
         [
             f"{root} {{ {light} }}",
             f"@media (prefers-color-scheme: dark) {{ {root} {{ {dark} }} }}",
             f'html[data-theme="light"] {root}, body[data-jp-theme-light="true"] {root} {{ {light} }}',
             f'html[data-theme="dark"] {root}, body[data-jp-theme-light="false"] {root} {{ {dark} }}',
-            (_STATIC / "explorer.css").read_text(encoding="utf-8"),
+            *((_STATIC / f"{sheet}.css").read_text(encoding="utf-8") for sheet in ("explorer", *sheets)),
         ]
     )
 
 
-def module(name: str) -> str:
+def module(*names: str) -> str:
     """The JavaScript of one explorer, complete.
 
     Args:
-        name: its file in the folder ``static``, without ending.
+        names: its files in the folder ``static``, without ending, in order.
     """
-    return "\n".join((_STATIC / f"{part}.js").read_text(encoding="utf-8") for part in ("parts", name))
+    return "\n".join((_STATIC / f"{part}.js").read_text(encoding="utf-8") for part in ("parts", *names))
 
 
 def whole(name: str, value: Any, low: int, high: int) -> int:

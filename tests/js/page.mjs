@@ -13,6 +13,13 @@ class Node {
   *all() { yield this; for (const child of this.children) yield* child.all(); }
   find(test) { return [...this.all()].filter(test); }
   tagged(name) { return this.find((n) => n.name === name); }
+  getBoundingClientRect() { return { left: 0, top: 0, width: 700, height: 100 }; }
+  setPointerCapture() {}
+  focus() { if (this.listeners.focus) this.listeners.focus(); }
+  getContext() {
+    this.drawn = [];
+    return new Proxy({}, { get: (_, name) => (...values) => this.drawn.push([name, ...values]), set: () => true });
+  }
   text() { return this.textContent + this.children.map((child) => child.text()).join(""); }
 }
 globalThis.document = { createElement: (n) => new Node(n), createElementNS: (_, n) => new Node(n) };
@@ -21,6 +28,12 @@ export const timers = new Map();
 globalThis.setInterval = (f) => { timers.set(timers.size + 1, f); return timers.size; };
 globalThis.clearInterval = (id) => timers.delete(id);
 export const tick = () => [...timers.values()].forEach((f) => f());
+
+let beats = [];
+globalThis.requestAnimationFrame = (f) => beats.push(f);
+globalThis.cancelAnimationFrame = () => { beats = []; };
+export const beat = (now) => beats.splice(0).forEach((f) => f(now));
+globalThis.getComputedStyle = () => ({ getPropertyValue: (name) => name, fontFamily: "serif" });
 
 export const explorer = await import(process.argv[2]);
 export const state = JSON.parse(readFileSync(process.argv[3], "utf8"));
