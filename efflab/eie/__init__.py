@@ -12,32 +12,44 @@ Deep Neural Network", ISCA 2016, arXiv:1602.01528.
 
 from efflab.eie.capacity import check_fits, fits, pes_needed
 from efflab.eie.counters import Counters
+from efflab.eie.energy_model import area, energy, power, project
+from efflab.eie.energy_report import Area, Energy, Power
 from efflab.eie.engine import simulate
 from efflab.eie.event import run_counts
 from efflab.eie.fixed import Fixed, Formats, dense_product
 from efflab.eie.layer import Layer, encode
 from efflab.eie.machine import FILL, Machine
+from efflab.eie.nine import BENCHMARKS, Benchmark
 from efflab.eie.pattern import Pattern, draw, draw_active
 from efflab.eie.run import Run
 from efflab.eie.scan import gaps
 
 __all__ = [
+    "BENCHMARKS",
     "FILL",
+    "Area",
+    "Benchmark",
     "Counters",
+    "Energy",
     "Fixed",
     "Formats",
     "Layer",
     "Machine",
     "Pattern",
+    "Power",
     "Run",
+    "area",
     "check_fits",
     "dense_product",
     "draw",
     "draw_active",
     "encode",
+    "energy",
     "fits",
     "gaps",
     "pes_needed",
+    "power",
+    "project",
     "run_counts",
     "simulate",
 ]
