@@ -96,7 +96,7 @@ def afterwards(course: Path, calm: Undisturbed) -> list[str]:
         problems.append(
             f"the outcomes differ: {[path for path in calm.outcomes if found.get(path) != calm.outcomes[path]]}"
         )
-    problems += [f"left behind: {path}" for path in course.rglob("*.part")]
+    problems += [f"left behind: {path}" for path in course.rglob("*.part*")]
     return problems
 
 
