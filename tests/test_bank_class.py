@@ -15,7 +15,7 @@ from autograder.bank.searching import SIGNS
 from autograder.case import load
 from autograder.gradebook import Course
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 CASES = {lab.name: load(lab) for lab in nb.find(build.ROOT)}
 
