@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 from shapes import PACKAGES
 
@@ -15,6 +16,13 @@ install_import_hook(list(PACKAGES), "shapes.checker")
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRE_ALL = os.environ.get("EFFLAB_REQUIRE_ALL") == "1"
+
+# How long an example takes says more of the machine than of the code. A change is judged by the same examples each time;
+# every other run draws new ones.
+settings.register_profile(
+    "efflab", deadline=None, derandomize=REQUIRE_ALL, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("efflab")
 
 
 def skip_or_fail(reason: str) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 
 import pytest
@@ -122,6 +123,15 @@ def test_traces_see_files_links_and_processes(tmp_path):
     assert f"process {child.pid} was left" in found
 
 
+def test_what_is_leaving_is_given_time_and_what_stays_is_told(tmp_path):
+    before = traces.look(tmp_path)
+    (tmp_path / "leaving").touch()
+    threading.Timer(0.5, (tmp_path / "leaving").unlink).start()
+    assert traces.left(before, tmp_path) == []
+    (tmp_path / "staying").touch()
+    assert "staying is new" in " ".join(traces.left(before, tmp_path, seconds=0.5))
+
+
 def test_orphans_come_to_the_process_that_adopts():
     with traces.adopting() as able:
         if not able:
@@ -143,7 +153,7 @@ def test_a_selection_gets_what_it_must_and_leaves_nothing(bwrap):
     graded = running.grade(bank.submissions(case, QUICK), CASES, workers=1)
     assert running.problems(graded) == []
     assert len(graded) == len(QUICK)
-    assert traces.look().since(before) == []
+    assert traces.left(before) == []
 
 
 def test_the_books_table_counts_each_kind():

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import re
 import threading
 from collections.abc import Iterator
 
@@ -108,7 +109,8 @@ def test_a_played_figure_answers_to_keyboard_and_click(
         figure.get_by_role("button", name="Back").click()
         expect(figure.locator("output")).to_have_text(moved)
         figure.get_by_role("button", name="Play").click()
-        expect(slider).to_have_value("3", timeout=10_000)
+        # It runs on, and may be seen a step later only.
+        expect(slider).to_have_value(re.compile(r"[3-9]|\d\d+"), timeout=10_000)
         figure.get_by_role("button", name="Pause").click()
         stopped = slider.input_value()
         watched.page.wait_for_timeout(1200)

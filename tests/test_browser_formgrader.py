@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from browser import Watched, browser
+from playwright.sync_api import Response
 
 from autograder import notebook as nb
 from autograder.gradebook import rows
@@ -13,6 +14,9 @@ from autograder.gradebook.serve import Server, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
 LAB = "00-measuring"
+# The handlers of a page's fields are bound when its grades and comments have come, and its formulas take the focus once.
+BOUND = """() => window.formgrader?.loaded && formgrader.grades.loaded && formgrader.comments.loaded
+  && MathJax.loaded"""
 ANSWER = "Bytes cost more than sums. <script>document.title = 'taken'</script><img src=x onerror=\"document.title='taken'\">"
 
 
@@ -44,6 +48,11 @@ def server(course: Course) -> Iterator[Server]:
         yield found
 
 
+def saved(answer: Response, kind: str) -> bool:
+    """Whether the server has taken in a field; the page reads from addresses that begin alike."""
+    return answer.request.method == "PUT" and f"/formgrader/api/{kind}/" in answer.url and answer.ok
+
+
 def test_a_written_answer_is_graded_by_hand_and_the_total_is_right(
     course: Course, server: Server, chromium: str
 ) -> None:
@@ -54,22 +63,23 @@ def test_a_written_answer_is_graded_by_hand_and_the_total_is_right(
     with browser(chromium) as context:
         watched = Watched(context.new_page())
         page = watched.page
-        # A page left while it still asks for its list counts as a failed request.
+        # Each page has its list before it is left.
         page.goto(server.url, wait_until="networkidle")
-        page.goto(f"{server.address}/formgrader/gradebook/{LAB}/measuring")
+        page.goto(f"{server.address}/formgrader/gradebook/{LAB}/measuring", wait_until="networkidle")
         page.get_by_role("link", name="Submission #1").first.click()
         # The rubric stands beside the answer.
         page.get_by_text("Rubric", exact=False).first.wait_for()
         page.locator("mjx-container").first.wait_for(state="attached")
         assert page.title() != "taken"
         assert page.locator("script", has_text="taken").count() == 0
+        page.wait_for_function(BOUND)
         for task in waiting:
             score = page.locator(f'input.score[id="{task}"]')
-            with page.expect_response(lambda answer: "/formgrader/api/grade" in answer.url and answer.ok):
+            with page.expect_response(lambda answer: saved(answer, "grade")):
                 score.fill("1.5")
                 score.press("Tab")
         comment = page.locator("textarea").first
-        with page.expect_response(lambda answer: "/formgrader/api/comment" in answer.url and answer.ok):
+        with page.expect_response(lambda answer: saved(answer, "comment")):
             comment.fill("Which bytes?")
             comment.press("Tab")
         assert watched.foreign == [] and watched.errors == []

@@ -315,7 +315,7 @@ def test_completion(weights, out):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert answer.stdout.split() == ["weight"]
 

@@ -28,6 +28,15 @@ def digits():
     )
 
 
+@pytest.fixture
+def one_thread():
+    """Sums come out the same to the last bit while the number of threads stays."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def network(seed: int = 0) -> nn.Sequential:
     torch.manual_seed(seed)
     return nn.Sequential(
@@ -54,6 +63,7 @@ QUICK = {"epochs": 1, "lr": 0.1, "batch_size": 64, "progress": False}
 
 
 def test_trained_by_the_paper_s_chain(digits, tmp_path):
+    torch.manual_seed(0)
     model = models.passport()
     training.fit(model, digits.train, epochs=30, lr=0.1, batch_size=32, progress=False)
     dense = training.evaluate(model, digits.test).error_percent
@@ -191,7 +201,7 @@ class Interruptions:
         return wrapped
 
 
-def test_an_interrupted_run_ends_as_an_undisturbed_one(digits, tmp_path, monkeypatch):
+def test_an_interrupted_run_ends_as_an_undisturbed_one(digits, tmp_path, monkeypatch, one_thread):
     interruptions = Interruptions(monkeypatch)
     settings = Settings(sparsity=0.8, rounds=2, init="random", layers={"0": Layer(sparsity=0.3)})
 

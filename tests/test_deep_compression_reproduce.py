@@ -232,6 +232,13 @@ def test_resnet_20_goes_through_the_pipeline(tmp_path):
     assert found["weights_pct"] == pytest.approx(30, abs=0.5)
 
 
+@pytest.mark.parametrize("gpu", [False, True])
+def test_resnet_20_asks_for_a_gpu(monkeypatch, gpu):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    assert (_pipeline.RESNET_20 in _pipeline.jobs("full")) is gpu
+    assert _pipeline.FASHION in _pipeline.jobs("full")
+
+
 def test_a_smoke_run_records_everything(monkeypatch, noise):
     monkeypatch.setattr(data, "load", lambda *_, **__: noise)
     monkeypatch.setattr(_drawing, "SMALL_NETWORKS", ("lenet-300-100",))

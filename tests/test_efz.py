@@ -72,7 +72,7 @@ def tensors(draw: st.DrawFn) -> Tensor:
     return torch.from_numpy(np.append(chosen, np.uint8(0)))[:-1].clone().view(dtype).reshape(shape)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     tensor=tensors(),
     index_bits=st.sampled_from(["auto", 1, 3, 8, 16]),
@@ -203,6 +203,21 @@ def test_tied_tensors_are_written_once(tmp_path: Path) -> None:
     assert back["in"] is back["out"]
 
 
+def test_a_model_that_ties_what_differs_in_the_file_is_refused(tmp_path: Path) -> None:
+    apart = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    tied = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    tied[1].weight = tied[0].weight
+    before = tied[0].weight.detach().clone()
+    efz.save(apart, tmp_path / "apart.efz")
+    with pytest.raises(CheckpointError, match=r"ties 0\.weight and 1\.weight, which differ"):
+        efz.load(tmp_path / "apart.efz", tied)
+    assert torch.equal(tied[0].weight, before)
+    apart[1].weight.data.copy_(apart[0].weight)
+    efz.save(apart, tmp_path / "equal.efz")
+    efz.load(tmp_path / "equal.efz", tied)
+    assert torch.equal(tied[1].weight, apart[0].weight)
+
+
 def test_thousands_of_tensors_and_long_names(tmp_path: Path) -> None:
     state = {f"layer.{i}.weight": torch.full((3,), float(i)) for i in range(2000)} | {
         "n" * 60_000: torch.ones(2),
@@ -290,7 +305,7 @@ def test_ctrl_c_waits_until_the_model_is_whole(tmp_path: Path, monkeypatch: pyte
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     shapes=st.dictionaries(texts, st.lists(st.integers(0, 3), max_size=6), max_size=8),
     metadata=st.dictionaries(texts, texts, max_size=4),

@@ -1,6 +1,7 @@
 """The engine on worker processes: deaths, refusals, Ctrl-C."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,23 @@ def test_the_folder_of_a_dead_process_goes_and_that_of_a_living_one_stays(tmp_pa
         names = {path.name for path in tmp_path.iterdir()}
         assert names == {folder.name, f"autograder-{os.getppid()}-x", "autograder-other"}
     assert not folder.exists()
+
+
+def test_the_folder_goes_though_a_dying_worker_still_writes_into_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    remove, times = shutil.rmtree, []
+
+    def removed(path, **settings):
+        remove(path, **settings)
+        times.append(path)
+        if len(times) < 3:
+            Path(path, "late").mkdir(parents=True)
+
+    monkeypatch.setattr(shutil, "rmtree", removed)
+    with pytest.raises(KeyboardInterrupt), cluster.scratch():
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    assert len(times) == 3
 
 
 def test_connections_are_encrypted_or_it_is_said(tmp_path, monkeypatch):

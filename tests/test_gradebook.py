@@ -1,6 +1,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import os
 import shutil
 import sqlite3
 import stat
@@ -309,6 +310,43 @@ def test_backups_are_kept_and_open(book, course):
     with contextlib.closing(sqlite3.connect(kept[-1])) as database:
         assert list(database.iterdump()) == everything(course)
     assert stat.S_IMODE(kept[-1].stat().st_mode) == 0o600
+
+
+def test_what_killed_writers_had_begun_is_removed(course):
+    lab, backup = f"{LAB}/.pruning.ipynb.x1.part", ".gradebook-2026.db.x1.part"
+    begun = [
+        course.root / f".{name}.x1.part"
+        for name in ("gradebook.db", "writer.json", "roster.csv", "deadlines.csv")
+    ]
+    begun += [folder / lab for folder in (course.source, course.release, course.outcomes, course.cache)]
+    begun += [folder / "ada" / lab for folder in (course.submitted, course.autograded)]
+    begun += [
+        course.root / ".gradebook.db.x1.part-journal",
+        course.backups / backup,
+        course.backups / f"{backup}-journal",
+    ]
+    others = [
+        course.feedback / "ada" / lab,
+        course.exports / ".marks.csv.x1.part",
+        course.root / ".secret.7.part",
+    ]
+    others += [course.root / f".{name}.x1.part" for name in (".gitignore", "nbgrader_config.py")]
+    left = everything_in(course)
+    for file in (*begun, *others):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("half")
+    with open_book(course):
+        assert not [file for file in begun if file.exists()]
+    assert all(file.exists() for file in others)
+    for file in others:
+        os.utime(file, (0, 0))
+    with open_book(course):
+        pass
+    assert everything_in(course) == left
+
+
+def everything_in(course):
+    return {path for path in course.root.rglob("*") if path.is_file() and path.name != ".writer.lock"}
 
 
 def test_a_damaged_gradebook_is_not_written_to(course):

@@ -89,6 +89,48 @@ def test_a_process_that_outlives_its_grader_is_told(tmp_path):
         process.wait()
 
 
+def test_what_loses_power_stands_still_with_all_that_it_started(tmp_path):
+    """Counters in a process and in its child, each in two threads: once stopped, no number rises."""
+    count = (
+        "import pathlib, subprocess, sys, threading\n"
+        "if sys.argv[1] == 'parent': subprocess.Popen([sys.executable, '-c', sys.argv[2], 'child', '', sys.argv[3]])\n"
+        "def run(name):\n"
+        "    for number in range(10**9): pathlib.Path(sys.argv[3], name).write_text(str(number))\n"
+        "threading.Thread(target=run, args=(sys.argv[1] + '-thread',)).start()\n"
+        "run(sys.argv[1])"
+    )
+    process = scene.subprocess.Popen([scene.sys.executable, "-c", count, "parent", count, str(tmp_path)])
+    others = []
+    try:
+        while len(list(tmp_path.iterdir())) < 4:
+            time.sleep(0.01)
+        others = scene.stop(process.pid)
+        assert len(others) == 1
+        before = {file.name: file.read_text() for file in tmp_path.iterdir()}
+        time.sleep(0.1)
+        assert {file.name: file.read_text() for file in tmp_path.iterdir()} == before
+    finally:
+        for one in (process, *others):
+            one.kill()
+        process.wait()
+
+
+def test_a_dead_worker_is_counted_at_the_blow_and_not_at_the_end(tmp_path):
+    """A command that writes on after the blow."""
+    write = "for at in 1 2 3; do echo > outcomes/lab/$at.json; sleep 0.5; done"
+
+    class Slow(scene.Command):
+        def start(self, said=scene.subprocess.DEVNULL):
+            return scene.subprocess.Popen(["sh", "-c", write], cwd=self.course)
+
+    (tmp_path / "outcomes" / "lab").mkdir(parents=True)
+    course, written = scene.strike(
+        "worker", Slow(tmp_path, tmp_path, 2), scene.Moment(1, 0.0), random.Random(0)
+    )
+    assert (course, written) == (tmp_path, 1)
+    assert scene.written(course) == 3
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300 + 120 * MOMENTS)
 def test_the_gradebook_is_whole_after_a_blow_at_any_moment(bwrap):

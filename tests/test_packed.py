@@ -210,6 +210,11 @@ def test_a_whole_model_is_packed():
     assert pack_(model).packed == {}
 
 
+def test_a_complex_layer_is_left_as_it_is():
+    packing = pack_(nn.Sequential(nn.Linear(8, 8, dtype=torch.complex64)))
+    assert packing.left == {"0": "its weights are complex"}
+
+
 def test_a_model_that_is_one_layer():
     with pytest.raises(EfflabError, match=r"PackedLinear\.of"):
         pack_(few_values_(nn.Linear(300, 50), 0.1, 31))

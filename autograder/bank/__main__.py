@@ -95,7 +95,7 @@ def main() -> int:
             batches.shuffled(batches.everything(cases), 1), cases, workers=2, progress=_say
         )
         alone = running.grade(batches.neighbours(batches.everything(cases)), cases, workers=2)
-        found = batch_records(graded, alone, traces.look().since(before))
+        found = batch_records(graded, alone, traces.left(before))
     for case in cases.values():
         found += mutant_records(case, killing.losses(case))
     for one in found:

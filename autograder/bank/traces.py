@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,20 @@ class Traces:
         found += [f"socket {name} was left" for name in sorted(self.sockets - before.sockets)]
         found += [f"mount {line} was left" for line in self.mounts if line not in before.mounts]
         return found
+
+
+def left(before: Traces, *folders: Path, seconds: float = 30.0) -> list[str]:
+    """What is here now and was not before, in words; processes that were told to leave are given time to do so.
+
+    Args:
+        before: what there was.
+        folders: as for `look`, the same as before.
+        seconds: how long to wait for what is still leaving.
+    """
+    end = time.monotonic() + seconds
+    while (found := look(*folders).since(before)) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
 
 
 def look(*folders: Path) -> Traces:

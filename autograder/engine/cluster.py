@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from efflab.errors import EfflabError
 ATTEMPTS = 3
 """How often a job is begun that ends its worker each time."""
 CONNECT_SECONDS = 20.0
+REMOVE_SECONDS = 5.0
 
 Say = Callable[[str], None]
 _SETTINGS = {
@@ -43,9 +45,17 @@ def scratch() -> Iterator[Path]:
         number = path.name.removeprefix(_PREFIX).partition("-")[0]
         if number.isdigit() and not _alive(int(number)) and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
-    # A worker that is being ended may still write while the folder goes.
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    held = tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", ignore_cleanup_errors=True)
+    folder = Path(held.name)
+    try:
+        yield folder
+    finally:
+        # A worker that is being ended may still write while the folder goes.
+        end = time.monotonic() + REMOVE_SECONDS
+        held.cleanup()
+        while folder.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _alive(process: int) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder import notebook as nb
-from autograder.gradebook import connect, labs, prepare, standing
+from autograder.gradebook import connect, labs, prepare, remnants, standing
 from autograder.gradebook.autograded import autograded
 from autograder.gradebook.course import Course
 from autograder.gradebook.entry import Change, Entry
@@ -187,16 +187,9 @@ def open_book(course: Course) -> Iterator[Book]:
         EfflabError: another process writes to the course.
     """
     with course.lock():
-        _sweep(course)
+        remnants.sweep(course)
         book = Book(course)
         try:
             yield book
         finally:
             book.close()
-
-
-def _sweep(course: Course) -> None:
-    """Remove what a writer that was killed had begun; nobody else writes into these folders now."""
-    for folder in (course.submitted, course.autograded, course.outcomes, course.cache, course.backups):
-        for file in folder.rglob(".*.part"):
-            file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Networks of full size whose weights are drawn to published densities, bit widths and Huffman lengths, one layer at a time.
+"""Networks of full size whose weights are drawn to published densities, bit widths and Huffman lengths.
 
 Masks are random with the exact count; codes follow a peak over the centroids, as trained weights do, so narrow that their
 Huffman code has the published mean length.
@@ -159,7 +159,7 @@ class DrawnState(Mapping[str, Tensor]):
 
 
 def write(network: str, path: Path, seed: int = SEED) -> Drawn:
-    """Draw a network and write it as ``.efz``, layer by layer."""
+    """Draw a network and write it as ``.efz``."""
     from efflab import efz  # noqa: PLC0415 - numba's cost, where it is needed
 
     state = DrawnState(network, seed)

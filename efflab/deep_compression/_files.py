@@ -82,7 +82,7 @@ def encode(outcome: Outcome, method: Method) -> Compressed:
 
 def same(one: dict[str, Tensor], other: Any) -> bool:
     """Whether two state dicts hold the same bits."""
-    return list(one) == list(other) and all(
+    return one.keys() == other.keys() and all(
         torch.equal(tensor.contiguous().view(torch.int32), other[name].contiguous().view(torch.int32))
         for name, tensor in one.items()
     )

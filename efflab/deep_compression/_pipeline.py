@@ -86,6 +86,11 @@ JOBS = {
 }
 
 
+def jobs(scale: str) -> tuple[Job, ...]:
+    """What is run at a scale; ResNet-20 only where a GPU is at hand, since a processor would take days."""
+    return tuple(job for job in JOBS[scale] if job is not RESNET_20 or torch.cuda.is_available())
+
+
 class Augmented(Split):
     """A split whose batches are shifted by up to four pixels and mirrored at random, as in ResNet's section 4.2."""
 

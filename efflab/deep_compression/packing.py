@@ -71,6 +71,9 @@ def pack_(model: nn.Module, filter_fn: FilterFn | None = None) -> Packing:
         if weight.is_meta:
             left[place.name] = "it is on the meta device, which holds no values"
             continue
+        if weight.is_complex():
+            left[place.name] = "its weights are complex"
+            continue
         if not bool(weight.isfinite().all()):
             left[place.name] = "it holds NaN or infinity"
             continue

@@ -82,7 +82,8 @@ def run(scale: str = "cpu", seeds: Sequence[int] | None = None, *, progress: boo
     Networks are kept in the cache folder as they are finished, so that an interrupted run goes on where it stood.
 
     Args:
-        scale: ``"smoke"`` (does it run), ``"cpu"`` (the recorded figures) or ``"full"`` (longer, more seeds, ResNet-20).
+        scale: ``"smoke"`` (does it run), ``"cpu"`` (the recorded figures) or ``"full"`` (longer, more seeds, and ResNet-20
+            where a GPU is at hand).
         seeds: of initialisation and order; three at ``"cpu"``.
         progress: whether to show progress bars.
 
@@ -109,7 +110,7 @@ def run(scale: str = "cpu", seeds: Sequence[int] | None = None, *, progress: boo
             records += made
             stages[name][title] = more
     records += judge_density(mnist, common, progress=progress)
-    for job in _pipeline.JOBS[scale]:
+    for job in _pipeline.jobs(scale):
         parts = [_pipeline.run(job, seed, progress=progress) for seed in chosen]
         records += _pipeline.records(job, parts, common)
     records += drawn_files(scale, common, progress=progress)

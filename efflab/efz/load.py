@@ -58,6 +58,7 @@ def load(
             raise EfflabError(f"model is {type(model).__name__}, and must be an nn.Module or None")
         own = model.state_dict(keep_vars=True)
         _refuse_difference(own, file)
+        _refuse_untied(own, file)
         if _plain(model, own):
             file.verify()
             with _ctrl_c_afterwards():
@@ -100,6 +101,26 @@ def _refuse_difference(own: Mapping[str, object], file: File) -> None:
             raise CheckpointError(
                 f"{file.path} belongs to another model: it holds {name}, which the model lacks"
             )
+
+
+def _refuse_untied(own: Mapping[str, Tensor], file: File) -> None:
+    """Refuse different values for names that the model ties: the last one would win."""
+    first: dict[object, str] = {}
+    for name, tensor in own.items():
+        if not tensor.numel() or tensor.is_meta:
+            continue
+        memory = (tensor.data_ptr(), tensor.device, tensor.dtype, tensor.shape, tensor.stride())
+        other = first.setdefault(memory, name)
+        if file.entry(other) is not file.entry(name) and _bits(file, other) != _bits(file, name):
+            raise CheckpointError(
+                f"{file.path} belongs to another model: the model ties {other} and {name}, which differ there"
+            )
+
+
+def _bits(file: File, name: str) -> bytes:
+    section = file.section(file.entry(name))
+    section.check()
+    return fresh(section).contiguous().flatten().view(torch.uint8).numpy().tobytes()
 
 
 def _form(value: Entry | Tensor) -> str:

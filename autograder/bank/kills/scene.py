@@ -86,6 +86,11 @@ class Command:
         return time.perf_counter() - begin
 
 
+def written(course: Path) -> int:
+    """How many submissions have an outcome, which is written just before their grades."""
+    return len(list(course.glob("outcomes/*/*.json")))
+
+
 def family(pid: int) -> list[Any]:
     """The descendants of a process."""
     import psutil  # type: ignore[import-untyped]  # noqa: PLC0415 - dask brings it
@@ -110,7 +115,7 @@ class Moment:
 
     def wait(self, process: "subprocess.Popen[bytes]", course: Path) -> None:
         """Wait for it, or for the command's end."""
-        while process.poll() is None and len(list(course.glob("outcomes/*/*.json"))) < self.behind:
+        while process.poll() is None and written(course) < self.behind:
             time.sleep(0.002)
         end = time.monotonic() + self.seconds
         while process.poll() is None and time.monotonic() < end:
@@ -120,7 +125,7 @@ class Moment:
         return f"{self.seconds:.2f} s after {f'submission {self.behind}' if self.behind else 'the start'}"
 
 
-def strike(blow: Blow, command: Command, moment: Moment, draw: random.Random) -> Path:
+def strike(blow: Blow, command: Command, moment: Moment, draw: random.Random) -> tuple[Path, int]:
     """Start the command, wait for the moment and do what the blow does.
 
     Args:
@@ -130,20 +135,20 @@ def strike(blow: Blow, command: Command, moment: Moment, draw: random.Random) ->
         draw: chooses the worker.
 
     Returns:
-        The course to go on with: the same, or after a loss of power the copy of what was on the disk.
+        The course to go on with: the same, or after a loss of power the copy of what was on the disk. And how many
+        submissions were written at the blow: where a worker dies, the command goes on with the others.
     """
     process = command.start()
     moment.wait(process, command.course)
     others = family(process.pid)
+    count = written(command.course)
     try:
         if blow == "worker":
             _kill_worker(others, draw)
             process.wait()
-            return command.course
-        if blow == "power" and process.poll() is None:
-            return _lose_power(process, others, command.course)
-        process.kill()
-        return command.course
+        elif blow == "power" and process.poll() is None:
+            return _lose_power(process, others, command.course), count
+        return command.course, count
     finally:
         process.kill()
         process.wait()
@@ -168,10 +173,7 @@ def _lose_power(process: "subprocess.Popen[bytes]", others: list[Any], course: P
     """Stop every process at once, take what is in the files, and never let them go on."""
     import psutil  # noqa: PLC0415 - as above
 
-    os.kill(process.pid, signal.SIGSTOP)
-    for one in others:
-        with suppress(psutil.Error):
-            one.suspend()
+    others[:] = stop(process.pid)
     copied = course.with_name(course.name + "-after")
     shutil.copytree(course, copied, symlinks=True)
     process.kill()
@@ -179,6 +181,38 @@ def _lose_power(process: "subprocess.Popen[bytes]", others: list[Any], course: P
         with suppress(psutil.Error):
             one.kill()
     return copied
+
+
+def stop(pid: int, patience: float = 30.0) -> list[Any]:
+    """Stop a process and its descendants, and wait until every thread stands still: a signal is on its way for a while.
+
+    Returns:
+        The descendants.
+
+    Raises:
+        RuntimeError: some went on.
+    """
+    end = time.monotonic() + patience
+    while True:
+        found = family(pid)  # anew each time, with what was started meanwhile
+        moving = [one for one in (pid, *(child.pid for child in found)) if _moves(one)]
+        if not moving:
+            return found
+        if time.monotonic() > end:
+            raise RuntimeError(f"processes {moving} did not stop within {patience:g} seconds")
+        for one in moving:
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGSTOP)
+        time.sleep(0.001)
+
+
+def _moves(pid: int) -> bool:
+    """Whether a thread of a process neither is stopped nor has ended."""
+    for file in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            if file.read_text().rpartition(")")[2].split()[0] not in {"T", "t", "Z", "X"}:
+                return True
+    return False
 
 
 def vanish(others: list[Any], patience: float = 30.0) -> None:

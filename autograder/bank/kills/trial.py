@@ -19,7 +19,7 @@ class Trial:
     Attributes:
         blow: what was killed.
         moment: when it fell.
-        written: how many submissions stood in the gradebook at that moment.
+        written: how many submissions had been written at that moment.
         problems: what was wrong, in sentences.
     """
 
@@ -57,11 +57,11 @@ def undisturbed(handed_in: Path, folder: Path) -> Undisturbed:
     return Undisturbed(one.rows(), one.work(), first, seconds)
 
 
-def at_the_blow(course: Path, calm: Undisturbed) -> tuple[int, list[str]]:
-    """How many submissions the gradebook holds now, and whether each is there as a whole or not at all."""
+def at_the_blow(course: Path, calm: Undisturbed) -> list[str]:
+    """What is wrong with the gradebook as it was left: each submission must be there as a whole or not at all."""
     database = course / "gradebook.db"
     if not database.exists():
-        return 0, []
+        return []
     # Reading goes through the journal as the next run will, so a copy is read and the original left for that run.
     with tempfile.TemporaryDirectory() as folder:
         for file in course.glob("gradebook.db*"):
@@ -73,7 +73,7 @@ def at_the_blow(course: Path, calm: Undisturbed) -> tuple[int, list[str]]:
             problems.append(
                 f"half a submission of {student} at the blow: {differences(calm.work[student], rows)[:2]}"
             )
-    return len(shelf.work()), problems
+    return problems
 
 
 def _recovered(database: Path) -> Path:
@@ -96,7 +96,7 @@ def afterwards(course: Path, calm: Undisturbed) -> list[str]:
         problems.append(
             f"the outcomes differ: {[path for path in calm.outcomes if found.get(path) != calm.outcomes[path]]}"
         )
-    problems += [f"left behind: {path}" for path in course.rglob("*.part")]
+    problems += [f"left behind: {path}" for path in course.rglob("*.part*")]
     return problems
 
 
@@ -130,8 +130,8 @@ def _trial(blow: Blow, folder: Path, handed_in: Path, calm: Undisturbed, draw: r
     moment = _moment(draw, calm.seconds[workers])
     command = Command(handed_in, new_course(folder), workers)
     try:
-        course = strike(blow, command, moment, draw)
-        written, problems = at_the_blow(course, calm)
+        course, written = strike(blow, command, moment, draw)
+        problems = at_the_blow(course, calm)
         Command(handed_in, course, workers).run()
         problems += afterwards(course, calm)
     except RuntimeError as error:
