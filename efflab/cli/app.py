@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from efflab import __version__
-from efflab.cli import compressed, data, doctor, experiments, labs, networks, pruned
+from efflab.cli import compressed, data, doctor, experiments, labs, networks, pruned, simulated, swept
 from efflab.errors import EfflabError
 
 
@@ -84,6 +84,8 @@ app.command()(pruned.prune)
 app.command()(compressed.compress)
 app.command()(compressed.inspect)
 app.command()(compressed.decompress)
+app.command()(simulated.simulate)
+app.command()(swept.sweep)
 
 
 def main() -> None:

@@ -19,8 +19,11 @@ from efflab.eie.event import run_counts
 from efflab.eie.fixed import Fixed, Formats, dense_product
 from efflab.eie.layer import Layer, encode
 from efflab.eie.machine import FILL, Machine
+from efflab.eie.network_run import NetworkRun, run_network
+from efflab.eie.networks import Network, load
 from efflab.eie.nine import BENCHMARKS, Benchmark
 from efflab.eie.pattern import Pattern, draw, draw_active
+from efflab.eie.recluster import recluster
 from efflab.eie.run import Run
 from efflab.eie.scan import gaps
 
@@ -35,6 +38,8 @@ __all__ = [
     "Formats",
     "Layer",
     "Machine",
+    "Network",
+    "NetworkRun",
     "Pattern",
     "Power",
     "Run",
@@ -47,9 +52,12 @@ __all__ = [
     "energy",
     "fits",
     "gaps",
+    "load",
     "pes_needed",
     "power",
     "project",
+    "recluster",
     "run_counts",
+    "run_network",
     "simulate",
 ]
