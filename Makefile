@@ -84,6 +84,8 @@ nightly:  ## what is too long for every change: slow tests, paper-scale runs
 	$(BIN)/efflab reproduce pruning --scale $(SCALE)
 	$(BIN)/efflab reproduce quantization --scale $(SCALE)
 	$(BIN)/efflab reproduce deep_compression --scale $(SCALE)
+	$(BIN)/efflab reproduce eie --scale $(SCALE)
+	$(BIN)/efflab reproduce ese --scale $(SCALE)
 
 fuzz:  ## coverage-guided fuzzing of the .efz reader, on Linux, in rounds of five minutes: ROUNDS=2
 	@$(SETUP) --extra dev --extra fuzz
