@@ -69,7 +69,7 @@ def lab(rgb: np.ndarray) -> np.ndarray:
 def test_everything_contrasts_with_the_opaque_face(colours: viz.Palette) -> None:
     assert ratio(colours.text, colours.face) >= 7
     assert ratio(colours.muted, colours.face) >= 4.5
-    for colour in colours.series:
+    for colour in (colours.stop, *colours.series):
         assert ratio(colour, colours.face) >= 3
         assert viz.contrast(colour, colours.face) == pytest.approx(ratio(colour, colours.face))
 

@@ -14,7 +14,7 @@ from efflab.errors import EfflabError
 from efflab.viz.explorer import STEP
 from efflab.viz.widgets import css, module
 
-EXPLORERS = sorted(path.stem for path in Path(viz.__file__).parent.glob("static/*_explorer.js"))
+EXPLORERS = [viz.EiePlayer, viz.EseSchedule, viz.HuffmanExplorer, viz.KMeansExplorer, viz.PruneExplorer]
 SPARSITIES = [0.0, 0.5, 0.8, 0.9, 0.99]
 
 
@@ -70,20 +70,21 @@ def test_bad_curves_are_refused(weights: torch.Tensor, sparsities, accuracies, w
         viz.PruneExplorer(weights, sparsities, accuracies)
 
 
-@pytest.mark.parametrize("name", EXPLORERS)
-def test_the_module_stands_alone(name: str) -> None:
-    source = module(name)
+@pytest.mark.parametrize("kind", EXPLORERS)
+def test_the_module_stands_alone(kind: type) -> None:
+    source, sheet = kind._esm, kind._css
     addresses = [word for word in source.split('"') if "://" in word]
     assert addresses == ["http://www.w3.org/2000/svg"]  # the name of a namespace, never fetched
     assert re.search(r"^\s*import\b|\bimport\(|\bfetch\(", source, re.MULTILINE) is None
-    assert "@import" not in css()
-    assert "url(" not in css()
+    assert source.startswith(module())  # every figure's helpers
+    assert "@import" not in sheet
+    assert "url(" not in sheet
 
 
 def test_the_style_sheet_follows_system_book_and_jupyterlab() -> None:
     sheet = css()
     for palette in (viz.palette, viz.dark_palette):
-        assert all(colour in sheet for colour in (palette.face, palette.text, *palette.series))
+        assert all(colour in sheet for colour in (palette.face, palette.text, palette.stop, *palette.series))
     for selector in (
         "prefers-color-scheme: dark",
         'html[data-theme="dark"]',

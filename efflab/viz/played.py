@@ -140,7 +140,7 @@ def _counted(name: str, numbers: ArrayLike, shape: tuple[int, ...] | None = None
     if shape is not None and array.shape != shape:
         raise EfflabError(f"{name} must be of shape {shape}, as real is, got {array.shape}")
     most = {"indices": 2**31 - 1, "gaps": 2**31 - 1, "clashes": 1}.get(name, 2**16 - 1)
-    if array.size and not (array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= most):
+    if array.size and not (array.dtype.kind in "biu" and array.min() >= 0 and array.max() <= most):
         raise EfflabError(
             f"{name} must be whole numbers from 0 to {most:,}, got {array.dtype} {array.ravel()[:8]}"
         )

@@ -13,6 +13,7 @@ class Node {
   *all() { yield this; for (const child of this.children) yield* child.all(); }
   find(test) { return [...this.all()].filter(test); }
   tagged(name) { return this.find((n) => n.name === name); }
+  get type() { return this.attributes.type; }
   getBoundingClientRect() { return { left: 0, top: 0, width: 700, height: 100 }; }
   setPointerCapture() {}
   focus() { if (this.listeners.focus) this.listeners.focus(); }
@@ -60,5 +61,5 @@ export const one = (name) => el.tagged(name)[0];
 export const named = () => ({
   pictures: el.find((n) => n.attributes.role === "img").map((n) => n.attributes["aria-label"]),
   groups: el.find((n) => n.attributes.role === "group").map((n) => n.attributes["aria-label"]),
-  unnamed: el.tagged("input").filter((n) => !el.tagged("label").some((l) => l.attributes.for === n.attributes.id && l.textContent)).length,
+  unnamed: el.tagged("input").filter((n) => !el.tagged("label").some((l) => l.attributes.for === n.attributes.id && l.text())).length,
 });
