@@ -1,6 +1,6 @@
 """The machine cycle by cycle with everything that moves: inputs, queues, pointers, entries, sums.
 
-Source: ISCA 2016, section IV and figure 4. In one cycle, in this order: each PE's ALU moves its stages on; each PE processes
+Source: ISCA 2016, section IV and figure 4. In one cycle, in this order: each PE's pipeline moves on; each PE processes
 one entry of the column that it has, or takes the next input from its queue and begins with it; the scan hands the next
 non-zero input to all queues, unless one is full. An entry passes ``FILL`` more stages after the cycle that processes it.
 """
@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from efflab.eie._arithmetic import rounded
-from efflab.eie.machine import ALU_STAGES, FILL
+from efflab.eie.machine import FILL
 
 Ints = NDArray[Any]
 Numbers = NDArray[Any]
@@ -20,37 +20,33 @@ Numbers = NDArray[Any]
 PE = Any
 """A record of ``element_dtype``: the registers and counters of one processing element."""
 
+# The functions of one PE become part of the loop over all of them, and take few arrays: each call counts their references.
+
 IDLE, ENTRY, PADDING, EMPTY, WAIT = range(5)
 STATES = ("idle", "entry", "padding zero", "empty column", "wait for a sum")
 """What a PE does in a cycle."""
 
-# Cycles from an entry's processing to its last four stages.
-_LOOK, _MULTIPLY, _ADD, _WRITE = range(FILL - len(ALU_STAGES) + 1, FILL + 1)
-_SLOTS = FILL + 1
-
 _REGISTERS = (
-    "column", "address", "end", "place", "hollow", "waiting", "touched", "held", "base", "head", "tail",
+    "column", "address", "end", "place", "hollow", "waiting", "touched", "held", "origin", "head", "tail",
 )  # fmt: skip
 COUNTERS = (
     "entries", "padding", "empty", "waits", "starved", "pushes", "pops", "pointer_reads", "matrix_reads", "codebook_reads",
     "sum_reads", "sum_writes",
 )  # fmt: skip
+STAGES = ("read", "look", "multiply", "add", "write")
+assert len(STAGES) == FILL
 
 
 def element_dtype(kind: Any) -> np.dtype[Any]:
-    """Registers of a PE: where it is in its column, counters, and what its ALU has of the last entries.
+    """Registers of a PE: where it is in its column, counters, and what each stage of its pipeline holds.
 
     ``address`` to ``end`` is what is left of the column, ``place`` the accumulator of the entry processed last, ``touched``
-    that of the cycle before (-1 for none), ``held`` the first address of the row that was read last. The ALU's registers are rings over cycles.
+    that of the cycle before (-1 for none), ``held`` the first address of the row that was read last. A stage without an
+    entry has the place -1.
     """
-    whole = [(name, np.int64) for name in (*_REGISTERS, *COUNTERS)]
-    ring = (_SLOTS,)
-    numbers = [
-        ("act", kind),
-        ("total", kind),
-        *((name, kind, ring) for name in ("in_act", "weight", "product", "operand")),
-    ]
-    return np.dtype([*whole, *numbers, ("in_place", np.int64, ring), ("in_code", np.int64, ring)])
+    whole = (*_REGISTERS, *COUNTERS, *(f"{stage}_place" for stage in STAGES), "read_code", "look_code")
+    numbers = ("act", "read_act", "look_act", "multiply_act", "weight", "product", "operand", "total")
+    return np.dtype([*((name, np.int64) for name in whole), *((name, kind) for name in numbers)])
 
 
 class Record(NamedTuple):
@@ -65,66 +61,49 @@ class Record(NamedTuple):
     blocked: NDArray[np.bool_]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _alu(  # noqa: PLR0917 - compiled functions take their arguments by position
-    pe: PE,
-    k: int,
-    pes: int,
-    slots: Any,
-    table: Numbers,
-    sums: Numbers,
-    bypass: bool,
-    shift: int,
-    low: Any,
-    high: Any,
+@njit(inline="always")
+def _advance(  # noqa: PLR0917 - compiled functions take their arguments by position
+    pe: PE, k: int, pes: int, table: Numbers, sums: Numbers, bypass: bool, shift: int, low: Any, high: Any
 ) -> None:
-    """Move a PE's arithmetic on by a cycle: write, add, multiply, look up, each for the entry that has come so far.
+    """Move a PE's pipeline on by a cycle, its last stage first, so that each stage reads what the one before had.
 
-    ``slots`` are the places of the entries that are written, added, multiplied and looked up, and of this cycle's entry.
+    A sum that is written in a cycle can be read in the same; one that is still in the adder comes by the bypass.
     """
-    write, add, multiply, look, enter = slots
-    written, place = pe.in_place[write], pe.in_place[add]
+    written = pe.write_place
     if written >= 0:
         sums[written * pes + k] = pe.total
         pe.sum_writes += 1
-    if place >= 0:
-        before = pe.total if bypass and place == written else pe.operand[add]
-        pe.total = min(max(before + rounded(pe.product[add], shift), low), high)
-    place = pe.in_place[multiply]
-    if place >= 0:
-        pe.operand[multiply] = sums[place * pes + k]
-        pe.product[multiply] = pe.weight[multiply] * pe.in_act[multiply]
+    pe.write_place = pe.add_place
+    if pe.add_place >= 0:
+        before = pe.total if bypass and pe.add_place == written else pe.operand
+        pe.total = min(max(before + rounded(pe.product, shift), low), high)
+    pe.add_place = pe.multiply_place
+    if pe.multiply_place >= 0:
+        pe.operand = sums[pe.multiply_place * pes + k]
+        pe.product = pe.weight * pe.multiply_act
         pe.sum_reads += 1
-    if pe.in_place[look] >= 0:
-        pe.weight[look] = table[pe.in_code[look]]
+    pe.multiply_place, pe.multiply_act = pe.look_place, pe.look_act
+    if pe.look_place >= 0:
+        pe.weight = table[pe.look_code]
         pe.codebook_reads += 1
-    pe.in_place[enter] = -1
+    pe.look_place, pe.look_code, pe.look_act = pe.read_place, pe.read_code, pe.read_act
+    pe.read_place = -1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _slots(cycle: int) -> tuple[int, int, int, int, int]:
-    """Where a cycle finds the entries of its stages."""
-    return (
-        (cycle - _WRITE) % _SLOTS,
-        (cycle - _ADD) % _SLOTS,
-        (cycle - _MULTIPLY) % _SLOTS,
-        (cycle - _LOOK) % _SLOTS,
-        cycle % _SLOTS,
-    )
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _take(pe: PE, j: int, value: Any, begin: int, end: int) -> None:
-    """Take an input from a PE's queue, with its two pointers."""
-    pe.column, pe.act = j, value
-    pe.address, pe.end, pe.place = begin, end, -1
-    pe.hollow = begin == end
+@njit(inline="always")
+def _take(pe: PE, k: int, queue_index: Ints, queue_act: Numbers, pointers: Ints) -> None:
+    """Take the next input from a PE's queue, and read its two pointers."""
+    j = queue_index[k, pe.head]
+    pe.column, pe.act = j, queue_act[k, pe.head]
+    pe.head = pe.head + 1 if pe.head + 1 < queue_index.shape[1] else 0
+    pe.address, pe.end, pe.place = pointers[k, j], pointers[k, j + 1], -1
+    pe.hollow = pe.address == pe.end
     pe.pops += 1
     pe.pointer_reads += 2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _process(pe: PE, slot: int, per_row: int, v: Ints, z: Ints) -> int:
+@njit(inline="always")
+def _process(pe: PE, per_row: int, v: Ints, z: Ints) -> int:
     """Send a PE's next entry on its way through the ALU.
 
     Returns:
@@ -142,11 +121,9 @@ def _process(pe: PE, slot: int, per_row: int, v: Ints, z: Ints) -> int:
     if not pe.held <= address < pe.held + per_row:
         pe.held = address - address % per_row
         pe.matrix_reads += 1
-    code = v[pe.base + address]
-    pe.place += np.int64(z[pe.base + address]) + 1
-    pe.in_place[slot] = pe.place
-    pe.in_code[slot] = code
-    pe.in_act[slot] = pe.act
+    code = v[pe.origin + address]
+    pe.place += np.int64(z[pe.origin + address]) + 1
+    pe.read_place, pe.read_code, pe.read_act = pe.place, code, pe.act
     pe.address = address + 1
     pe.entries += 1
     if code > 0:
@@ -155,28 +132,40 @@ def _process(pe: PE, slot: int, per_row: int, v: Ints, z: Ints) -> int:
     return PADDING
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(inline="always")
 def _has_work(pe: PE) -> bool:
     return bool(pe.hollow > 0 or pe.address < pe.end)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _waiting(pe: PE, ring: int) -> int:
+@njit(inline="always")
+def _waiting(pe: PE, slots: int) -> int:
     """Inputs in a PE's queue."""
-    return int(pe.tail - pe.head if pe.tail >= pe.head else pe.tail - pe.head + ring)
+    return int(pe.tail - pe.head if pe.tail >= pe.head else pe.tail - pe.head + slots)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(inline="always")
+def _send(j: int, value: Any, elements: Any, queue_index: Ints, queue_act: Numbers) -> None:
+    """Put an input into all queues."""
+    for k in range(queue_index.shape[0]):
+        pe = elements[k]
+        queue_index[k, pe.tail], queue_act[k, pe.tail] = j, value
+        pe.tail = pe.tail + 1 if pe.tail + 1 < queue_index.shape[1] else 0
+        pe.pushes += 1
+
+
+@njit(inline="always")
 def _leading(inputs: Numbers, row: int, after: int, pes: int) -> int:
     """The first PE beyond ``after`` whose input in a row is not zero, -1 without one: what the detection tree finds."""
+    found = -1
     for k in range(after + 1, min(pes, inputs.size - row * pes)):
         if inputs[row * pes + k] != 0:
-            return k
-    return -1
+            found = k
+            break
+    return found
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def run_batch(  # noqa: C901, PLR0912, PLR0915, PLR0917 - one cycle, from top to bottom
+def run_batch(  # noqa: C901, PLR0912, PLR0917 - one cycle from top to bottom, and as above
     inputs: Numbers,
     start: int,
     begun: int,
@@ -223,38 +212,34 @@ def run_batch(  # noqa: C901, PLR0912, PLR0915, PLR0917 - one cycle, from top to
     Returns:
         The cycles until the last PE was done; the pipeline takes ``FILL`` more.
     """
-    pes, ring = queue_index.shape
+    pes, slots = queue_index.shape
     traced = record.state.shape[0] > 0
     row, after, passed, left = 0, -1, 0, np.count_nonzero(inputs)
     cycle, more = begun, False
     while left > 0 or more:
-        more, full, slots = False, False, _slots(cycle)
+        more, full = False, False
         for k in range(pes):
             pe = elements[k]
-            _alu(pe, k, pes, slots, table, sums, bypass, shift, low, high)
+            _advance(pe, k, pes, table, sums, bypass, shift, low, high)
             state = IDLE
             if not _has_work(pe) and pe.head != pe.tail:
-                j, value = queue_index[k, pe.head], queue_act[k, pe.head]
-                pe.head = pe.head + 1 if pe.head + 1 < ring else 0
-                _take(pe, j, value, pointers[k, j], pointers[k, j + 1])
-                if not bypass and pe.hollow == 0 and pe.touched == z[pe.base + pe.address]:
-                    pe.waiting = 1
+                _take(pe, k, queue_index, queue_act, pointers)
+                pe.waiting = not bypass and pe.hollow == 0 and pe.touched == z[pe.origin + pe.address]
             if _has_work(pe):
-                state = _process(pe, slots[4], per_row, v, z)
+                state = _process(pe, per_row, v, z)
             else:
                 pe.starved += 1
-            pe.touched = pe.place if state in {ENTRY, PADDING} else -1
-            waiting = _waiting(pe, ring)
+            pe.touched = pe.place if IDLE < state < EMPTY else -1
+            waiting = _waiting(pe, slots)
             full |= waiting >= depth if depth > 0 else _has_work(pe)
             more |= waiting > 0 or _has_work(pe)
             if traced:
                 record.state[cycle, k] = state
-                record.queue[cycle, k] = waiting
                 if state != IDLE:
                     record.column[cycle, k] = pe.column
-                if state in {ENTRY, PADDING}:
+                if IDLE < state < EMPTY:
                     record.row[cycle, k] = pe.place * pes + k
-                    record.code[cycle, k] = pe.in_code[slots[4]]
+                    record.code[cycle, k] = pe.read_code
         if left > 0:
             found = _leading(inputs, row, after, pes)
             if found < 0:
@@ -265,13 +250,7 @@ def run_batch(  # noqa: C901, PLR0912, PLR0915, PLR0917 - one cycle, from top to
                     record.blocked[cycle] = True
             else:
                 j = row * pes + found
-                for k in range(pes):
-                    pe = elements[k]
-                    queue_index[k, pe.tail], queue_act[k, pe.tail] = start + j, inputs[j]
-                    pe.tail = pe.tail + 1 if pe.tail + 1 < ring else 0
-                    pe.pushes += 1
-                    if traced:
-                        record.queue[cycle, k] += 1
+                _send(start + j, inputs[j], elements, queue_index, queue_act)
                 if traced:
                     record.sent[cycle] = start + j
                 scan[0] += 1
@@ -279,11 +258,11 @@ def run_batch(  # noqa: C901, PLR0912, PLR0915, PLR0917 - one cycle, from top to
                 passed, left, more, after = 0, left - 1, True, found
                 if _leading(inputs, row, found, pes) < 0:
                     row, after = row + 1, -1
+        if traced:
+            for k in range(pes):
+                record.queue[cycle, k] = _waiting(elements[k], slots)
         cycle += 1
-    for drained in range(cycle, cycle + FILL):
+    for _ in range(FILL):
         for k in range(pes):
-            pe = elements[k]
-            _alu(pe, k, pes, _slots(drained), table, sums, bypass, shift, low, high)
-    for k in range(pes):
-        elements[k].in_place[:] = -1
+            _advance(elements[k], k, pes, table, sums, bypass, shift, low, high)
     return cycle - begun

@@ -3,6 +3,8 @@
 Source: ISCA 2016, section IV.
 """
 
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -10,9 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from efflab.eie import _kernels, event, scan
 from efflab.eie.counters import Counters
+from efflab.eie.cycle import count_cycles
 from efflab.eie.fixed import Fixed, Formats
 from efflab.eie.layer import Layer
 from efflab.eie.machine import Machine
+from efflab.eie.movement import first_sums, move, table_of
 from efflab.eie.pattern import Pattern
 from efflab.eie.run import Run
 from efflab.errors import EfflabError
@@ -38,7 +42,7 @@ def simulate(
         engine: ``"event"`` follows the recurrence over broadcasts, ``"cycle"`` moves registers cycle by cycle; both give
             the same.
         act: format of the inputs; by default with as many places as the largest allows.
-        out: format of sums and outputs; by default with as many places as no sum on the way overflows with.
+        out: format of sums and outputs; by default with as many places as the largest sum on the way allows.
 
     Returns:
         Counts, times and outputs.
@@ -54,19 +58,65 @@ def simulate(
     if engine not in {"event", "cycle"}:
         raise EfflabError(f"engine must be 'event' or 'cycle', got {engine!r}")
     machine = machine or (layer.machine if isinstance(layer, Layer) else Machine())
-    inputs = _inputs(activations, layer.shape[1])
+    inputs = checked_inputs(activations, layer.shape[1])
     if isinstance(layer, Pattern):
-        counters = _events(layer, inputs, machine)
-        return Run(machine, counters, layer.shape, engine=engine)
+        count = event.run_counts if engine == "event" else count_cycles
+        return Run(machine, _batches(layer, inputs, machine, count), layer.shape, engine=engine)
     layer = layer.on(machine)
     formats = formats_for(layer, inputs, act, out)
-    held = inputs.astype(np.float32) if formats is None else formats.act.encode(inputs)
-    raw = _products(layer, held, formats)
-    counters = _events(layer.pattern, held, machine)
-    if layer.relu:
-        raw = np.maximum(raw, 0)
+    held = hold(inputs, formats)
+    if engine == "cycle":
+        moved = move(layer, held, formats)
+        return finish(layer, moved.sums, moved.counters, formats, engine)
+    counters = _batches(layer.pattern, held, machine, event.run_counts)
+    return finish(layer, _products(layer, held, formats), counters, formats, engine)
+
+
+def chain(
+    layers: Sequence[Layer], activations: ArrayLike, machine: Machine | None = None, engine: Engine = "event"
+) -> tuple[Run, ...]:
+    """Run several layers in a row.
+
+    The outputs of one are the inputs of the next without a copy: source and destination registers are swapped, and the next
+    layer takes the numbers in the format in which they were written back.
+
+    Args:
+        layers: each with as many inputs as the one before has outputs.
+        activations: inputs of the first.
+        machine: by default each layer's own.
+        engine: as in ``simulate``.
+
+    Returns:
+        One run a layer.
+
+    Raises:
+        EfflabError: sizes that do not match, or ``simulate`` would refuse one.
+    """
+    for number, (before, after) in enumerate(pairwise(layers), 1):
+        if before.shape[0] != after.shape[1]:
+            raise EfflabError(
+                f"layers[{number}] must have {before.shape[0]:,} inputs, the outputs of the one before, and has {after.shape[1]:,}"
+            )
+    runs: list[Run] = []
+    values, act = np.asarray(activations), None
+    for layer in layers:
+        run = simulate(layer, values, machine, engine, act=act)
+        runs.append(run)
+        assert run.output is not None
+        values, act = run.output, run.act_format
+    return tuple(runs)
+
+
+def hold(inputs: NDArray[np.float64], formats: Formats | None) -> NDArray[Any]:
+    """Inputs as the registers hold them."""
+    return inputs.astype(np.float32) if formats is None else formats.act.encode(inputs)
+
+
+def finish(layer: Layer, sums: NDArray[Any], counters: Counters, formats: Formats | None, engine: str) -> Run:
+    """Write the sums back, through ReLU where the layer has it."""
+    raw = np.maximum(sums, 0) if layer.relu else sums
     output = raw.astype(np.float64) if formats is None else formats.out.decode(raw)
-    return Run(machine, counters, layer.shape, output, raw, formats, engine, layer.name)
+    return Run(layer.machine, counters, layer.shape, output, raw, formats, engine, layer.name)
 
 
 def formats_for(
@@ -78,40 +128,35 @@ def formats_for(
         return None
     weight = Fixed.fitting(float(np.abs(layer.codebook).max()), bits)
     act = act or Fixed.fitting(float(np.abs(inputs).max(initial=0)), bits)
+    places = weight.fraction + act.fraction
     if out is None:
-        sums = np.zeros(layer.shape[0]) if layer.bias is None else layer.bias.copy()
-        largest = float(np.abs(sums).max())
-        p = layer.pattern
-        largest = max(
-            largest, _kernels.accumulate_float(p.starts, p.rows, layer.codes, layer.codebook, inputs, sums)
-        )
-        # Rounding may add half a place a product; one place in 2^-bits of the largest is more than enough room for few.
-        out = Fixed.fitting(largest, bits)
-        out = Fixed(
-            bits, max(min(out.fraction, weight.fraction + act.fraction), weight.fraction + act.fraction - 62)
-        )
+        fitting = Fixed.fitting(_largest_sum(layer, inputs), bits).fraction
+        out = Fixed(bits, min(fitting, places))  # a product has no more places to give
     return Formats(weight, act, out)
+
+
+def _largest_sum(layer: Layer, inputs: NDArray[np.float64]) -> float:
+    """The largest magnitude that an accumulator has on the way."""
+    p, sums = layer.pattern, np.zeros(layer.shape[0]) if layer.bias is None else layer.bias.copy()
+    first = float(np.abs(sums).max())
+    return max(first, _kernels.accumulate_float(p.starts, p.rows, layer.codes, layer.codebook, inputs, sums))
 
 
 def _products(layer: Layer, held: NDArray[Any], formats: Formats | None) -> NDArray[Any]:
     """Add up the outputs before ReLU, as the accumulators hold them."""
-    p = layer.pattern
+    p, sums, table = layer.pattern, first_sums(layer, formats), table_of(layer, formats)
     if formats is None:
-        sums = np.zeros(layer.shape[0], np.float32) if layer.bias is None else layer.bias.astype(np.float32)
-        _kernels.accumulate_float(
-            p.starts, p.rows, layer.codes, layer.codebook.astype(np.float32), held, sums
-        )
-        return sums
-    raw = np.zeros(layer.shape[0], np.int64) if layer.bias is None else formats.out.encode(layer.bias)
-    table = formats.weight.encode(layer.codebook)
-    _kernels.accumulate(
-        p.starts, p.rows, layer.codes, table, held, raw, formats.shift, formats.out.low, formats.out.high
-    )
-    return raw
+        _kernels.accumulate_float(p.starts, p.rows, layer.codes, table, held, sums)
+    else:
+        low, high = formats.out.low, formats.out.high
+        _kernels.accumulate(p.starts, p.rows, layer.codes, table, held, sums, formats.shift, low, high)
+    return sums
 
 
-def _events(pattern: Pattern, held: NDArray[Any], machine: Machine) -> Counters:
-    """Count with the event engine."""
+def _batches(
+    pattern: Pattern, held: NDArray[Any], machine: Machine, count: Callable[..., Counters]
+) -> Counters:
+    """Count batch after batch."""
     pes, bits = machine.pes, machine.index_bits
     counts = pattern.counts(pes, bits)
     ends = None if machine.bypass else pattern.ends(pes, bits)
@@ -119,7 +164,7 @@ def _events(pattern: Pattern, held: NDArray[Any], machine: Machine) -> Counters:
     for start, active in scan.batches(held, machine.batch):
         columns = active + start
         chosen = None if ends is None else (ends[0][columns], ends[1][columns])
-        parts.append(event.run_counts(counts[columns], scan.gaps(active, pes), machine.depth, chosen))
+        parts.append(count(counts[columns], scan.gaps(active, pes), machine.depth, chosen))
     return Counters.total(pes, parts) + rest(pattern, np.flatnonzero(held), machine)
 
 
@@ -142,7 +187,8 @@ def rest(pattern: Pattern, active: scan.Indices, machine: Machine) -> Counters:
     )
 
 
-def _inputs(activations: ArrayLike, columns: int) -> NDArray[np.float64]:
+def checked_inputs(activations: ArrayLike, columns: int) -> NDArray[np.float64]:
+    """Inputs as numbers, one an input of the layer."""
     values = np.asarray(activations)
     if values.shape != (columns,):
         raise EfflabError(

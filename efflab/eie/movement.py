@@ -70,10 +70,11 @@ def first_sums(layer: Layer, formats: Formats | None) -> NDArray[Any]:
 def _elements(layer: Layer, kind: Any) -> NDArray[Any]:
     """Idle PEs."""
     elements = np.zeros(layer.machine.pes, datapath.element_dtype(kind)).view(np.recarray)
-    elements.base = np.append(0, np.cumsum(layer.entries))[:-1]
+    elements.origin = np.append(0, np.cumsum(layer.entries))[:-1]
     elements.touched = elements.place = -1
     elements.held = -layer.machine.entries_per_row
-    elements.in_place = -1
+    for stage in datapath.STAGES:
+        elements[f"{stage}_place"] = -1
     return elements
 
 
