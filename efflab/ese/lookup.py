@@ -66,7 +66,7 @@ class Lookup:
         function, _ = _FUNCTIONS[name]
         far = reach(name, entries)
         step = 2 * far / entries
-        middles: NDArray[np.float64] = (np.arange(entries) + 0.5) * step - far
+        middles = (np.arange(entries, dtype=np.float64) + 0.5) * step - far
         output = Format(bits, bits - 1)
         return cls(output.integers(function(middles)), far, input_format, output)
 

@@ -1,0 +1,292 @@
+"""The LSTM against torch's, against a step written out, and in fixed point against whole numbers of Python."""
+
+import copy
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from efflab import ese
+from efflab.errors import EfflabError
+from efflab.ese.fixed import Format, product
+from efflab.ese.fixed_lstm import ranges
+from efflab.ese.lookup import Lookup, reach
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 7),
+    st.integers(2, 9),
+    st.integers(0, 8),
+    st.integers(1, 6),
+    st.booleans(),
+    st.integers(0, 99),
+)
+def test_without_peepholes_it_is_torch_s_lstm(inputs, hidden, outputs, frames, bias, seed):
+    torch.manual_seed(seed)
+    theirs = nn.LSTM(inputs, hidden, proj_size=min(outputs, hidden - 1), bias=bias, batch_first=True).double()
+    ours = ese.LSTM.from_torch(theirs)
+    x = torch.randn(3, frames, inputs, dtype=torch.float64)
+    state = torch.randn(1, 3, theirs.proj_size or hidden).double(), torch.randn(1, 3, hidden).double()
+    for start in (None, state):
+        expected, (y, c) = theirs(x, start)
+        got, (last, cells) = ours(x, None if start is None else (start[0][0], start[1][0]))
+        assert torch.allclose(got, expected, atol=1e-12)
+        assert torch.allclose(last, y[0], atol=1e-12)
+        assert torch.allclose(cells, c[0], atol=1e-12)
+
+
+def test_gradients_are_torch_s_where_peepholes_are_zero():
+    torch.manual_seed(0)
+    theirs = nn.LSTM(5, 8, proj_size=3, batch_first=True).double()
+    ours = ese.LSTM.from_torch(theirs)
+    x = torch.randn(2, 6, 5, dtype=torch.float64)
+    for layer in (theirs, ours):
+        layer(x)[0].square().sum().backward()
+    for name in ("weight_ih_l0", "weight_hh_l0", "weight_hr_l0"):
+        assert torch.allclose(getattr(ours, name).grad, getattr(theirs, name).grad, atol=1e-5)
+    assert torch.allclose(ours.bias_l0.grad, theirs.bias_ih_l0.grad, atol=1e-5)
+
+
+def test_a_step_with_peepholes_is_what_the_equations_say():
+    torch.manual_seed(1)
+    layer = ese.LSTM(3, 4, proj_size=2)
+    x = torch.randn(1, 5, 3)
+    named = {name: matrix.numpy() for name, matrix in ese.matrices(layer).items()}
+    bias = dict(zip("ifco", layer.bias_l0.detach().numpy().reshape(4, 4), strict=True))
+    hole = dict(zip("ifo", layer.peephole_l0.detach().numpy(), strict=True))
+    y, c = np.zeros(2), np.zeros(4)
+    for t, frame in enumerate(x[0].numpy()):
+        sums = {g: named[f"W{g}x"] @ frame + named[f"W{g}r"] @ y + bias[g] for g in "ifco"}
+        i, f = (1 / (1 + np.exp(-(sums[g] + hole[g] * c))) for g in "if")
+        c = f * c + i * np.tanh(sums["c"])
+        o = 1 / (1 + np.exp(-(sums["o"] + hole["o"] * c)))
+        y = named["Wym"] @ (o * np.tanh(c))
+        assert np.allclose(layer(x)[0][0, t].detach().numpy(), y, atol=1e-6)
+
+
+def test_gradients_of_peepholes_agree_with_differences():
+    torch.manual_seed(2)
+    layer = ese.LSTM(3, 4, proj_size=2).double()
+    x = torch.randn(2, 4, 3, dtype=torch.float64)
+    assert torch.autograd.gradcheck(
+        lambda peephole: torch.func.functional_call(layer, {"peephole_l0": peephole}, (x,))[0],
+        layer.peephole_l0.detach().requires_grad_(),
+    )
+
+
+def test_it_goes_on_where_a_state_stands_and_can_be_copied_and_saved(tmp_path):
+    torch.manual_seed(3)
+    layer = ese.LSTM(3, 6, proj_size=2)
+    x = torch.randn(2, 7, 3)
+    whole, end = layer(x)
+    first, state = layer(x[:, :3])
+    second, last = layer(x[:, 3:], state)
+    assert torch.allclose(torch.cat([first, second], dim=1), whole, atol=1e-6)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(end, last, strict=True))
+    torch.save(layer.state_dict(), tmp_path / "layer.pt")
+    other = ese.LSTM(3, 6, proj_size=2)
+    other.load_state_dict(torch.load(tmp_path / "layer.pt"))
+    assert torch.equal(other(x)[0], whole)
+    assert torch.equal(copy.deepcopy(layer)(x)[0], whole)
+
+
+def test_without_a_projection_or_peepholes():
+    plain = ese.LSTM(3, 5, peepholes=False)
+    assert plain.weight_hr_l0 is None
+    assert plain.peephole_l0 is None
+    assert list(ese.matrices(plain)) == ["Wix", "Wfx", "Wcx", "Wox", "Wir", "Wfr", "Wcr", "Wor"]
+    assert plain(torch.zeros(1, 2, 3))[0].shape == (1, 2, 5)
+    assert "peepholes=False" in repr(plain)
+
+
+@pytest.mark.parametrize("kind", ["ese", "torch", "cell"])
+def test_matrices_are_views_by_the_paper_s_names(kind):
+    made = {"ese": ese.LSTM(5, 8, 4), "torch": nn.LSTM(5, 8, proj_size=4), "cell": nn.LSTMCell(5, 8)}[kind]
+    named = ese.matrices(made)
+    assert named["Wcx"].shape == (8, 5)
+    named["Wfx"].zero_()
+    weight = made.weight_ih if kind == "cell" else made.weight_ih_l0
+    assert not weight[8:16].any()
+    assert weight[:8].all()
+    assert ("Wym" in named) == (kind != "cell")
+
+
+# Fixed point.
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8), st.integers(2, 16))
+def test_a_format_holds_what_it_was_made_for_and_none_finer_does(values, bits):
+    form = Format.holding(values, bits)
+    finer = Format(bits, form.fraction + 1)
+    largest = max(map(abs, values))
+    assert round(largest / form.unit) <= form.largest
+    if largest:
+        assert round(largest / finer.unit) > finer.largest
+    error = np.abs(form.floats(form.integers(values)) - values)
+    assert (error <= form.unit / 2 + 1e-12 * largest).all()
+
+
+@given(st.integers(-(2**40), 2**40), st.integers(-4, 40), st.integers(-4, 20), st.integers(2, 32))
+def test_rounding_a_sum_is_rounding_a_fraction_halves_up(integer, fraction, target, bits):
+    form = Format(bits, target)
+    exact = Fraction(integer) / Fraction(2) ** fraction * Fraction(2) ** target
+    expected = max(-form.largest - 1, min(form.largest, math.floor(exact + Fraction(1, 2))))
+    assert int(form.rounded(np.array([integer]), fraction)[0]) == expected
+
+
+def test_floats_saturate_and_round_to_even():
+    assert Format(8, 0).integers([0.5, 1.5, 2.5, 1e30, -1e30]).tolist() == [0, 2, 2, 127, -128]
+    assert Format.holding([0.0], 8) == Format(8, 7)
+    assert Format.holding([0.9999], 8).integers([0.9999]).tolist() == [64]
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh"])
+@pytest.mark.parametrize("entries", [16, 256, 2048])
+def test_a_table_is_as_close_as_its_step(name, entries):
+    form = Format(16, 11)
+    table = Lookup.of(name, form, 16, entries)
+    inputs = np.arange(-(1 << 15), 1 << 15)
+    x = form.floats(inputs)
+    exact = np.tanh(x) if name == "tanh" else 1 / (1 + np.exp(-x))
+    error = np.abs(table.output.floats(table(inputs)) - exact).max()
+    assert error <= (0.25 if name == "sigmoid" else 1) * table.step / 2 + 2 * table.output.unit
+    assert (np.diff(table(inputs)) >= 0).all()
+    assert table.reach == reach(name, entries)
+
+
+@given(st.integers(-3, 20), st.integers(-(1 << 15), (1 << 15) - 1))
+def test_a_table_is_asked_by_the_top_bits_of_its_input(fraction, integer):
+    table = Lookup.of("tanh", Format(16, fraction))
+    place = math.floor(Fraction(integer) / Fraction(2) ** fraction / Fraction(table.step))
+    expected = table.values[min(max(place + 1024, 0), 2047)]
+    assert int(table(np.array([integer]))[0]) == expected
+
+
+def by_hand(fixed, frames):
+    """The fixed-point LSTM in whole numbers of Python, a sequence at a time, an element at a time."""
+
+    def shifted(value, source, form):
+        exact = Fraction(value) / Fraction(2) ** source * Fraction(2) ** form.fraction
+        return max(-form.largest - 1, min(form.largest, math.floor(exact + Fraction(1, 2))))
+
+    def times(name, row, vector, source, form):
+        weight = fixed.weights[name]
+        total = sum(int(w) * int(v) for w, v in zip(weight.integers[row], vector, strict=True))
+        return shifted(total, weight.format.fraction + source.fraction, form)
+
+    forms = fixed.formats
+    hidden, outputs = fixed.weights["Wir"].integers.shape
+    y, c = [0] * outputs, [0] * hidden
+
+    def asked(gate, row, frame, cell):
+        form = forms[f"sum {gate}"]
+        total = times(f"W{gate}x", row, frame, forms["x"], form) + times(
+            f"W{gate}r", row, y, forms["y"], form
+        )
+        total += int(fixed.biases[gate][row])
+        if gate in fixed.peepholes:
+            hole = fixed.peepholes[gate]
+            total += shifted(int(hole.integers[row]) * cell, hole.format.fraction + forms["c"].fraction, form)
+        return max(-form.largest - 1, min(form.largest, total))
+
+    def look(table, value):
+        return int(table(np.array([value]))[0])
+
+    for frame in frames:
+        m = []
+        for row in range(hidden):
+            before = c[row]
+            i = look(fixed.sigmoids["i"], asked("i", row, frame, before))
+            f = look(fixed.sigmoids["f"], asked("f", row, frame, before))
+            g = look(fixed.tanhs["g"], asked("c", row, frame, before))
+            cells = forms["c"]
+            total = shifted(f * before, 15 + cells.fraction, cells) + shifted(i * g, 30, cells)
+            c[row] = max(-cells.largest - 1, min(cells.largest, total))
+            o = look(fixed.sigmoids["o"], asked("o", row, frame, c[row]))
+            m.append(shifted(o * look(fixed.tanhs["h"], c[row]), 30, forms["m"]))
+        y = (
+            [times("Wym", row, m, forms["m"], forms["y"]) for row in range(outputs)]
+            if "Wym" in fixed.weights
+            else [shifted(value, 15, forms["y"]) for value in m]
+        )
+        yield list(y)
+
+
+@pytest.mark.parametrize(("outputs", "peepholes"), [(3, True), (0, True), (3, False)])
+def test_fixed_point_is_what_whole_numbers_give(outputs, peepholes):
+    torch.manual_seed(4)
+    layer = ese.LSTM(4, 6, outputs, peepholes=peepholes)
+    x = 3 * torch.randn(2, 5, 4)
+    fixed = ese.FixedLSTM.of(layer, x)
+    frames = fixed.formats["x"].integers(x.double().numpy())
+    made = fixed.formats["y"].integers(fixed(x).double().numpy())
+    for sequence, expected in zip(frames, made, strict=True):
+        assert list(by_hand(fixed, sequence)) == expected.tolist()
+
+
+def test_fixed_point_comes_close_and_closer_with_more_bits():
+    torch.manual_seed(5)
+    layer = ese.LSTM(20, 64, proj_size=32)
+    x = torch.randn(8, 12, 20)
+    exact = layer(x)[0].detach()
+    errors = [
+        float((ese.FixedLSTM.of(layer, x, weight_bits=bits)(x) - exact).abs().max())
+        for bits in (4, 8, 12, 16)
+    ]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[2] < 0.004
+
+
+def test_no_order_of_rows_or_columns_changes_fixed_point():
+    torch.manual_seed(6)
+    weight, x = torch.randint(-2048, 2048, (9, 33)), torch.randint(-(2**15), 2**15, (2, 33))
+    order = torch.randperm(33)
+    plain = product(weight.numpy(), x.numpy(), 28)
+    assert (plain == (x @ weight.T).numpy()).all()
+    assert (plain == product(weight[:, order].numpy(), x[:, order].numpy(), 28)).all()
+
+
+def test_ranges_are_those_of_the_layer_s_own_run():
+    torch.manual_seed(7)
+    layer, x = ese.LSTM(3, 5, 2), torch.randn(4, 6, 3)
+    found = ranges(layer, x)
+    with torch.no_grad():
+        y, (_, c) = layer(x)
+    assert found["y"] == pytest.approx(float(y.abs().max()), rel=1e-6)
+    assert found["c"] >= float(c.abs().max()) - 1e-6
+    assert found["x"] == float(x.abs().max())
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: ese.LSTM(0, 4), "input_size must be a whole number of at least 1, got 0"),
+        (lambda: ese.LSTM(3, 4, 4), "proj_size must be below hidden_size 4, got 4"),
+        (lambda: ese.LSTM(3, 4, -1), "proj_size must be a whole number of at least 0"),
+        (lambda: ese.LSTM(3, 4)(torch.zeros(2, 3)), r"x must have shape \(n, frames, 3\), got \(2, 3\)"),
+        (lambda: ese.LSTM(3, 4)(torch.zeros(2, 5, 4)), r"got \(2, 5, 4\)"),
+        (lambda: ese.LSTM(3, 4)(torch.zeros(2, 0, 3)), r"got \(2, 0, 3\)"),
+        (lambda: ese.LSTM.from_torch(nn.LSTM(3, 4, num_layers=2)), "one layer"),
+        (lambda: ese.LSTM.from_torch(nn.LSTM(3, 4, bidirectional=True)), "one direction"),
+        (lambda: ese.matrices(nn.Linear(3, 4)), "must be an LSTM"),
+        (lambda: ese.matrices(nn.LSTM(3, 4, num_layers=2)), "one layer"),
+        (lambda: Format(1, 0), "bits must be a whole number from 2 to 32, got 1"),
+        (lambda: Format.holding([float("nan")], 8), "finite"),
+        (lambda: Lookup.of("relu", Format(16, 8)), "sigmoid or tanh"),
+        (lambda: Lookup.of("tanh", Format(16, 8), entries=1000), "power of two"),
+        (lambda: product(np.zeros((1, 4), np.int64), np.zeros((1, 4), np.int64), 60), "not exact"),
+        (lambda: ese.FixedLSTM.of(ese.LSTM(3, 4), torch.zeros(0, 2, 3)), "not be empty"),
+        (lambda: ese.FixedLSTM.of(ese.LSTM(3, 4), torch.ones(1, 2, 3))(torch.ones(1, 2, 4)), "x must have shape"),
+        (lambda: ese.FixedLSTM.of(ese.LSTM(3, 4), torch.full((1, 2, 3), torch.nan)), "finite"),
+    ],
+)  # fmt: skip
+def test_says_what_is_wrong(call, words):
+    with pytest.raises(EfflabError, match=words):
+        call()
