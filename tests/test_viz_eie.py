@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from widgets import data_of, run_module
 
 from efflab import eie, viz
+from efflab.eie import datapath
 from efflab.errors import EfflabError
 from efflab.viz.played import MOST_BYTES
 from efflab.viz.timeline import Timeline
@@ -149,6 +150,31 @@ def _labels(figure: viz.EiePlayer) -> list[int]:
     return code.decode(base64.b64decode(figure.counts), size, streams=1).tolist()
 
 
+def test_every_cycle_is_that_of_the_trace(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    traces = []
+    for i in range(24):
+        pes, fifo, bypass = int(rng.choice([1, 2, 4, 16])), int(rng.choice([1, 2, 3, 8])), bool(i % 2)
+        density = rng.choice([0.03, 0.2, 0.6])
+        matrix = rng.choice([-1.5, 0.5, 2.0], (40, 50)) * (rng.random((40, 50)) < density)
+        inputs = rng.normal(size=50) * (rng.random(50) < rng.choice([0.2, 0.8]))
+        machine = eie.Machine(pes=pes, fifo=fifo, index_bits=2, regs=int(rng.choice([3, 64])), bypass=bypass)
+        traces.append(eie.trace(eie.encode(matrix, machine), inputs))
+    figures = [viz.EiePlayer(trace) for trace in traces]
+    for trace, figure, page in zip(traces, figures, replayed(figures, tmp_path), strict=True):
+        assert page["cycles"] == trace.cycles
+        kinds = {datapath.ENTRY: "busy", datapath.PADDING: "busy", datapath.EMPTY: "empty", datapath.WAIT: "hazard", datapath.IDLE: "starved"}  # fmt: skip
+        active = np.flatnonzero(trace.held)
+        for cycle, got in enumerate(page["states"][:-1]):
+            figure.cycle = cycle
+            state = figure.state
+            assert got[6] == list(state.queues) == trace.queue[cycle].tolist()
+            doing = [STATES[one].replace("finished", "starved") for one in got[7]]
+            assert doing == [kinds[one] for one in trace.state[cycle].tolist()]
+            assert (-1 if got[0] is None else active[got[0]]) == trace.sent[cycle]
+            assert got[1] == trace.blocked[cycle]
+
+
 def test_a_pattern_is_played_without_outputs() -> None:
     pattern, active = eie.draw(512, 256, 0.1, seed=1), eie.draw_active(256, 0.4, seed=2)
     figure = viz.EiePlayer(pattern, active, eie.Machine(pes=16))
@@ -214,7 +240,7 @@ def test_what_is_too_large_for_the_page_is_refused() -> None:
         viz.EiePlayer.of_counts(many, many * 0, np.zeros(6000, int), 7)
     with pytest.raises(EfflabError, match="number of PEs must be a whole number from 1 to 256, got 512"):
         viz.EiePlayer(eie.draw(1024, 64, 0.1), np.ones(64), eie.Machine(pes=512))
-    with pytest.raises(EfflabError, match=r"layer must be an efflab\.eie Layer or Pattern, got Run"):
+    with pytest.raises(EfflabError, match=r"layer must be an efflab\.eie Layer, Pattern or Trace, got Run"):
         viz.EiePlayer(eie.simulate(eie.draw(64, 64, 0.1), np.ones(64)), np.ones(64))
 
 

@@ -133,7 +133,7 @@ def test_the_javascript_answers_without_a_kernel(tmp_path: Path) -> None:
         assert here["hatched"] == len(want.critical())
         assert here["overlaps"] == overlaps
         assert here["checked"] == [name in overlaps for name in figure.known]
-        assert f"the step takes {want.makespan:.2f} µs" in here["text"]
+        assert f"it takes {want.makespan:.2f} µs" in here["text"]
         assert [row[2:4] for row in here["table"]] == [
             [f"{slot.start:.2f}", f"{slot.end:.2f}"] for slot in want.slots
         ]
@@ -149,7 +149,7 @@ def test_the_javascript_answers_without_a_kernel(tmp_path: Path) -> None:
         check(found[name], overlaps)
     ratio = Schedule.of(TASKS, []).makespan / Schedule.of(TASKS).makespan
     assert (
-        f"Without any overlap the step takes {full:.2f} µs, {ratio:.2f} times as long as with all."
+        f"Without any overlap it takes {full:.2f} µs, {ratio:.2f} times as long as with all."
         in found["none"]["text"]
     )
     assert found["first"]["text"].startswith("With all overlaps")
@@ -171,4 +171,4 @@ def test_the_javascript_answers_without_a_kernel(tmp_path: Path) -> None:
     assert found["named"]["pictures"] == found["labels"]
     assert found["switches"] == ["switch", "switch"]
     assert set(found["scopes"]) == {"col", "row"}
-    assert found["fitted"] == ["weights Wix", "Wix", ""]
+    assert found["fitted"] == ["weights Wix (12)", "weights Wix", "Wix", ""]

@@ -22,7 +22,8 @@ class EiePlayer(anywidget.AnyWidget):
     """Play a run of the EIE machine: queues fill, broadcasts stall, padding zeros pass, outputs grow.
 
     Args:
-        layer: a layer of :func:`efflab.eie.encode`, or a pattern of :func:`efflab.eie.draw`, whose outputs nobody knows.
+        layer: a layer of :func:`efflab.eie.encode`; or a pattern of :func:`efflab.eie.draw`, whose outputs nobody knows; or a
+            trace of :func:`efflab.eie.trace`, which has its own input and machine.
         activations: (columns,) the layer's input.
         machine: the machine that runs it, of at most 256 PEs; by default the layer's own, or the published one.
         cycle: where the figure starts.

@@ -61,15 +61,19 @@ def of_layer(layer: Any, activations: ArrayLike, machine: eie.Machine | None) ->
     """Count the entries of a layer's run.
 
     Args:
-        layer: a layer, or its pattern alone.
+        layer: a layer, its pattern alone, or a trace, which has its own activations.
         activations: (columns,) inputs.
         machine: the layer's own by default, or the published one for a pattern.
 
     Raises:
         EfflabError: ``layer`` is something else, or :func:`efflab.eie.simulate` refuses.
     """
+    if isinstance(layer, eie.Trace):
+        held, formats = layer.held, layer.run.formats
+        inputs = held.astype(np.float64) if formats is None else formats.act.decode(held)
+        return of_pattern(layer.layer.pattern, inputs, held, layer.run.machine, layer.run.output)
     if not isinstance(layer, eie.Layer | eie.Pattern):
-        raise EfflabError(f"layer must be an efflab.eie Layer or Pattern, got {type(layer).__name__}")
+        raise EfflabError(f"layer must be an efflab.eie Layer, Pattern or Trace, got {type(layer).__name__}")
     run = eie.simulate(layer, activations, machine)
     pattern = layer if isinstance(layer, eie.Pattern) else layer.pattern
     inputs = np.asarray(activations, np.float64)

@@ -53,5 +53,5 @@ console.log(JSON.stringify({
   labels: bars.map((n) => n.attributes["aria-label"]),
   scopes: [...new Set(el.tagged("th").map((n) => n.attributes.scope))],
   switches: checks.map((n) => n.attributes.role),
-  fitted: [80, 40, 10].map((width) => explorer.fitted({ name: "weights Wix" }, width)),
+  fitted: [150, 80, 40, 10].map((width) => explorer.fitted({ name: "weights Wix (12)" }, width)),
 }));

@@ -48,7 +48,7 @@ function counterRow(machine) {
 function peTable(machine, shown) {
   const node = html("details", "efflab-details");
   node.appendChild(html("summary", "", "All PEs as a table"));
-  const table = html("table", "efflab-codes");
+  const table = html("table", "efflab-table");
   const lines = (kind, texts) => {
     const line = html("tr", "");
     const cells = texts.map((text, i) => {

@@ -20,7 +20,7 @@ export function reading(state, on) {
   const off = state.known.filter((name) => !on.includes(name));
   const which = off.length === 0 ? "With all overlaps" : off.length === state.known.length ? "Without any overlap" : `Without the overlap of ${off.join(", ")}`;
   const cost = now === all ? "" : `, ${all ? (now / all).toFixed(2) : "∞"} times as long as with all`;
-  return `${which} the step takes ${micro(now, state.clock_mhz)}${cost}. ${deciding(slots).length} of ${slots.length} tasks decide it (hatched).`;
+  return `${which} it takes ${micro(now, state.clock_mhz)}${cost}. ${deciding(slots).length} of ${slots.length} tasks decide it (hatched).`;
 }
 
 /** A task in words. */
@@ -49,8 +49,8 @@ export function neighbour(slots, name, key) {
 
 /** A bar's name, as short as its room asks; empty where there is none. */
 export function fitted(slot, width) {
-  const words = slot.name.split(" ");
-  return [slot.name, words[words.length - 1]].find((text) => text.length * LETTER < width - 4) || "";
+  const bare = slot.name.replace(/ \(\d+\)$/, ""); // without the number of the step
+  return [slot.name, bare, bare.split(" ").pop()].find((text) => text.length * LETTER < width - 4) || "";
 }
 
 function hatching(id) {
@@ -163,7 +163,7 @@ function taskTable(state) {
   node.appendChild(html("summary", "", "All tasks as a table"));
   const scroller = html("div", "efflab-scroller");
   for (const [key, value] of Object.entries({ tabindex: 0, role: "region", "aria-label": "Table of the tasks" })) scroller.setAttribute(key, String(value));
-  const table = html("table", "efflab-codes");
+  const table = html("table", "efflab-table");
   const [head, body] = ["thead", "tbody"].map((kind) => table.appendChild(html(kind, "")));
   const line = (kind, texts) => {
     const row = html("tr", "");
