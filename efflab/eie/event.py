@@ -24,49 +24,50 @@ Ints = NDArray[Any]
 
 
 @njit(cache=True, nogil=True)
-def queued(counts: Ints, gaps: Ints, depth: int, done: Ints, latest: Ints) -> int:
+def queued(counts: Ints, gaps: Ints, depth: int, ends: Ints) -> int:
     """Follow the recurrence for queues of at least one place.
 
     Args:
         counts: (broadcasts, pes) entries of each broadcast input's column.
         gaps: (broadcasts,) rows of zeros before each.
         depth: D, at least 1.
-        done: (pes,) zeros; becomes the cycle in which each PE is done.
-        latest: (broadcasts,) room for the cycle in which the last PE takes each input.
+        ends: (pes,) becomes the cycle in which each PE is done.
 
     Returns:
         The cycle of the last broadcast.
     """
-    pes = done.size
+    # An array made here begins where vectors do, which is worth a factor of three.
+    done, latest = np.zeros(ends.size, ends.dtype), np.empty(gaps.size, ends.dtype)
     sent = -1
     for j in range(gaps.size):
         sent += 1 + gaps[j]
         if j >= depth:
             sent = max(sent, latest[j - depth])
-        ready = done.dtype.type(sent + 1)
-        slowest = done.dtype.type(0)
-        for k in range(pes):
+        ready, slowest = ends.dtype.type(sent + 1), ends.dtype.type(0)
+        for k in range(done.size):
             start = max(ready, done[k])
             slowest = max(slowest, start)
             done[k] = start + max(counts[j, k], 1)
         latest[j] = slowest
+    ends[:] = done
     return sent
 
 
 @njit(cache=True, nogil=True)
-def direct(counts: Ints, gaps: Ints, done: Ints) -> int:
+def direct(counts: Ints, gaps: Ints, ends: Ints) -> int:
     """Follow the recurrence without queues: an input is sent when all PEs end the work before, and all begin with it."""
     sent = -1
+    ends[:] = 0
     for j in range(gaps.size):
-        sent = max(sent + 1 + gaps[j], done.max() - 1)
-        for k in range(done.size):
-            done[k] = sent + 1 + max(counts[j, k], 1)
+        sent = max(sent + 1 + gaps[j], ends.max() - 1)
+        for k in range(ends.size):
+            ends[k] = sent + 1 + max(counts[j, k], 1)
     return sent
 
 
 @njit(cache=True, nogil=True)
 def with_hazards(  # noqa: PLR0917 - compiled functions take their arguments by position
-    counts: Ints, gaps: Ints, depth: int, done: Ints, latest: Ints, first: Ints, last: Ints, waits: Ints
+    counts: Ints, gaps: Ints, depth: int, ends: Ints, first: Ints, last: Ints, waits: Ints
 ) -> int:
     """Follow the recurrence of a machine without bypass.
 
@@ -74,11 +75,10 @@ def with_hazards(  # noqa: PLR0917 - compiled functions take their arguments by 
     written yet. An empty column or an idle cycle between the two is time enough.
 
     Args:
-        counts: as above, as are ``gaps``, ``depth`` (from 0), ``done`` and ``latest``.
-        gaps: see above.
-        depth: see above.
-        done: see above.
-        latest: see above.
+        counts: as in ``queued``.
+        gaps: as in ``queued``.
+        depth: D, from 0.
+        ends: as in ``queued``.
         first: (broadcasts, pes) accumulator of each column's first entry, -1 without one.
         last: (broadcasts, pes) that of its last.
         waits: (pes,) zeros; becomes the cycles that each PE waited.
@@ -86,31 +86,45 @@ def with_hazards(  # noqa: PLR0917 - compiled functions take their arguments by 
     Returns:
         The cycle of the last broadcast.
     """
-    sent = -1
+    latest, sent = np.empty(gaps.size, ends.dtype), -1
+    ends[:] = 0
     for j in range(gaps.size):
         sent += 1 + gaps[j]
         if depth == 0:
-            sent = max(sent, done.max() - 1)
+            sent = max(sent, ends.max() - 1)
         elif j >= depth:
             sent = max(sent, latest[j - depth])
-        slowest = done.dtype.type(0)
-        for k in range(done.size):
-            start = max(done.dtype.type(sent + 1), done[k])
+        slowest = ends.dtype.type(0)
+        for k in range(ends.size):
+            start = max(ends.dtype.type(sent + 1), ends[k])
             slowest = max(slowest, start)
-            wait = j > 0 and start == done[k] and first[j, k] >= 0 and first[j, k] == last[j - 1, k]
+            wait = j > 0 and start == ends[k] and first[j, k] >= 0 and first[j, k] == last[j - 1, k]
             waits[k] += wait
-            done[k] = start + max(counts[j, k], 1) + wait
+            ends[k] = start + max(counts[j, k], 1) + wait
         latest[j] = slowest
     return sent
 
 
 @njit(cache=True, nogil=True)
-def tally(counts: Ints, busy: Ints, empty: Ints) -> None:
-    """Add up each PE's entries, and its columns without one."""
-    for j in range(counts.shape[0]):
-        for k in range(busy.size):
+def tally(counts: Ints, lanes: Ints) -> None:
+    """Add up each PE's entries and its columns without one, and note its longest, in the three rows of ``lanes``.
+
+    Four columns at a time: a sum in memory is slower to come by than an entry.
+    """
+    pes, whole = counts.shape[1], counts.shape[0] // 4 * 4
+    busy, empty, peak = np.zeros(pes, lanes.dtype), np.zeros(pes, lanes.dtype), np.zeros(pes, lanes.dtype)
+    for j in range(0, whole, 4):
+        for k in range(pes):
+            a, b, c, d = counts[j, k], counts[j + 1, k], counts[j + 2, k], counts[j + 3, k]
+            busy[k] += a + b + c + d
+            empty[k] += np.int32(a == 0) + np.int32(b == 0) + np.int32(c == 0) + np.int32(d == 0)
+            peak[k] = max(peak[k], a, b, c, d)
+    for j in range(whole, counts.shape[0]):
+        for k in range(pes):
             busy[k] += counts[j, k]
             empty[k] += counts[j, k] == 0
+            peak[k] = max(peak[k], counts[j, k])
+    lanes[0], lanes[1], lanes[2] = busy, empty, peak
 
 
 def run_counts(
@@ -139,21 +153,23 @@ def run_counts(
     5
     """
     work, gaps = _checked(counts, gaps, depth)
-    broadcasts, pes = work.shape
+    (broadcasts, pes), passed = work.shape, int(gaps.sum(dtype=np.int64))
+    lanes = np.zeros((3, pes), np.int32 if work.itemsize <= 4 else np.int64)
+    tally(work, lanes)
     # No run is longer than its inputs one after the other.
-    bound = int(work.max(initial=1) + 2) * (broadcasts + 1) + int(gaps.sum(dtype=np.int64))
-    kind = np.int32 if bound < 1 << 31 else np.int64
-    done, busy, empty, waits = (np.zeros(pes, kind) for _ in range(4))
-    latest = np.empty(broadcasts, kind)
+    longest = (int(lanes[2].max()) + 2) * (broadcasts + 1) + passed
+    if longest >= 1 << 31:
+        lanes = np.zeros((3, pes), np.int64)
+        tally(work, lanes)
+    done, waits = np.zeros((2, pes), lanes.dtype)
     if ends is not None:
-        sent = with_hazards(work, gaps, depth, done, latest, ends[0], ends[1], waits)
+        sent = with_hazards(work, gaps, depth, done, *ends, waits)
     elif depth:
-        sent = queued(work, gaps, depth, done, latest)
+        sent = queued(work, gaps, depth, done)
     else:
         sent = direct(work, gaps, done)
-    tally(work, busy, empty)
-    cycles, scanned = int(done.max()), broadcasts + int(gaps.sum(dtype=np.int64))
-    entries, hollow, hazards = (int(part.sum(dtype=np.int64)) for part in (busy, empty, waits))
+    cycles, hazards = int(done.max()), int(waits.sum(dtype=np.int64))
+    entries, hollow, _ = lanes.sum(axis=1, dtype=np.int64).tolist()
     return Counters(
         pes=pes,
         cycles=cycles,
@@ -162,9 +178,9 @@ def run_counts(
         empty=hollow,
         hazards=hazards,
         starved=pes * cycles - entries - hollow - hazards,
-        blocked=sent + 1 - scanned,
-        scan_cycles=scanned,
-        busy=busy.astype(np.int64),
+        blocked=sent + 1 - broadcasts - passed,
+        scan_cycles=broadcasts + passed,
+        busy=lanes[0].astype(np.int64),
         pointer_reads=2 * broadcasts * pes,
         codebook_reads=entries,
         act_reads=entries,

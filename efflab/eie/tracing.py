@@ -172,7 +172,8 @@ def _added(sums: NDArray[Any], products: NDArray[Any], formats: Formats | None) 
         added: NDArray[Any] = sums + products
         return added
     terms = (products + ((1 << formats.shift) >> 1)) >> formats.shift
-    return np.clip(sums + terms, formats.out.low, formats.out.high)
+    clipped: NDArray[Any] = np.clip(sums + terms, formats.out.low, formats.out.high)
+    return clipped
 
 
 def _or_dot(number: int) -> str:
