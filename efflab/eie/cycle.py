@@ -94,22 +94,22 @@ def run_cycles(  # noqa: PLR0917 - as above
         depth: D, inputs that can wait in a queue.
         first: (broadcasts, pes) accumulator of each column's first entry, or no rows where sums are bypassed.
         last: the same of its last entry.
-        lanes: (7, PEs in whole groups) zeros; becomes the cycles that each PE worked, those among them on empty columns,
-            those on hazards, those without work, and the inputs that it took.
+        lanes: (5, pes) becomes the cycles that each PE worked, those among them on empty columns, those on hazards, those
+            without work, and the inputs that it took.
 
     Returns:
         Cycles, cycles in which a broadcast was blocked, and cycles in which the scan passed or sent.
     """
     broadcasts, pes = counts.shape
-    worked, empty, waits, starved, taken, left, end = (
-        lanes[0],
-        lanes[1],
-        lanes[2],
-        lanes[3],
-        lanes[4],
-        lanes[5],
-        lanes[6],
+    size = (pes + GROUP - 1) // GROUP * GROUP
+    # Arrays made here begin where vectors do.
+    worked, empty, waits, starved = (
+        np.zeros(size, np.int32),
+        np.zeros(size, np.int32),
+        np.zeros(size, np.int32),
+        np.zeros(size, np.int32),
     )
+    taken, left, end = np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros(size, np.int32)
     taken[pes:] = _NEVER
     ready = np.zeros(left.size, np.uint8)
     sent, cycle, blocked, scanned = np.int32(0), 0, 0, 0
@@ -131,6 +131,8 @@ def run_cycles(  # noqa: PLR0917 - as above
                 rows = gaps[sent] if sent < broadcasts else 0
         _look(sent, left, taken, ready)
         cycle += 1
+    lanes[0], lanes[1], lanes[2] = worked[:pes], empty[:pes], waits[:pes]
+    lanes[3], lanes[4] = starved[:pes], taken[:pes]
     return cycle, blocked, scanned
 
 
@@ -149,10 +151,10 @@ def count_cycles(
     5
     """
     pes = counts.shape[1]
-    lanes = np.zeros((7, -(-pes // GROUP) * GROUP), np.int32)
+    lanes = np.zeros((5, pes), np.int32)
     first, last = ends or (_NO_ENDS, _NO_ENDS)
     cycles, blocked, scanned = run_cycles(np.ascontiguousarray(counts), gaps, depth, first, last, lanes)
-    worked, empty, waits, starved, taken = lanes[:5, :pes].astype(np.int64)
+    worked, empty, waits, starved, taken = lanes.astype(np.int64)
     busy = worked - empty - waits
     entries = int(busy.sum())
     return Counters(
