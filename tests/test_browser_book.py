@@ -11,10 +11,19 @@ from browser import Watched, browser
 from conftest import ROOT, skip_or_fail
 from playwright.sync_api import expect
 
+from efflab import viz
+
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 BOOK = ROOT / "build" / "book" / "html"
 # Over file: a page may not read its neighbours, so search shows titles without excerpts.
 EXCERPTS = ("search.html",)
+# Whether a canvas has a pixel of just this colour.
+HAS_COLOUR = """(canvas, wanted) => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  for (let i = 0; i < data.length; i += 4)
+    if (data[i + 3] === 255 && wanted.every((level, j) => data[i + j] === level)) return true;
+  return false;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +129,102 @@ def test_a_played_figure_answers_to_keyboard_and_click(
             start.check()
             assert start.is_checked()
             assert start.get_attribute("value") == "linear" or figure.locator("output").inner_text() != before
+        assert watched.foreign == []
+
+
+@pytest.mark.parametrize("over", ["file", "http"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_player_of_eie_answers_to_every_control(
+    over: str, scheme: str, pages: list[str], served: str, chromium: str
+) -> None:
+    assert "eie.html" in pages
+    base = served if over == "http" else BOOK.as_uri() + "/"
+    with browser(chromium, color_scheme=scheme, reduced_motion="reduce", has_touch=True) as context:
+        watched = Watched(context.new_page())
+        page = watched.page
+        page.goto(base + "eie.html")
+        figure = page.locator(".efflab-eie").first
+        slider, words = figure.locator("input[type=range]"), figure.locator("output")
+        slider.scroll_into_view_if_needed()
+        last = slider.get_attribute("max")
+        assert last is not None and int(last) > 20
+        slider.focus()
+        for key, cycle in (
+            ("ArrowRight", "1"), ("End", last), ("ArrowRight", last), ("ArrowLeft", str(int(last) - 1)), ("Home", "0"), ("PageUp", None),
+        ):  # fmt: skip
+            page.keyboard.press(key)
+            if cycle is not None:
+                expect(slider).to_have_value(cycle)
+                expect(words).to_contain_text(f"Cycle {int(cycle):,} of")
+        page.keyboard.press("Home")
+        figure.get_by_role("button", name="Step", exact=True).click()
+        figure.get_by_role("button", name="Step", exact=True).click()
+        figure.get_by_role("button", name="Back").click()
+        expect(slider).to_have_value("1")
+        figure.get_by_label("Speed").select_option("5")
+        slider.focus()
+        page.keyboard.press("Space")
+        page.wait_for_function("slider => Number(slider.value) >= 5", arg=slider.element_handle())
+        figure.get_by_role("button", name="Pause").click()
+        stopped = slider.input_value()
+        page.wait_for_timeout(1200)  # a picture a second where motion is unwelcome
+        assert slider.input_value() == stopped
+        grid, *_, course = figure.locator("canvas").all()
+        colour = (viz.palette if scheme == "light" else viz.dark_palette).kept
+        assert grid.evaluate(HAS_COLOUR, [int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+        course.tap()
+        assert abs(int(slider.input_value()) - int(last) / 2) < 3
+        grid.tap(position={"x": 10, "y": 10})
+        expect(words).to_contain_text("PE 0: ")
+        figure.get_by_label("Look at PE").fill("3")
+        expect(words).to_contain_text("PE 3: ")
+        figure.locator("summary").click()
+        row = figure.locator("tbody tr").nth(3)
+        before = row.inner_text()
+        slider.focus()
+        page.keyboard.press("End")
+        expect(row).to_contain_text("finished")
+        assert row.inner_text() != before
+        assert watched.foreign == []
+
+
+@pytest.mark.parametrize("over", ["file", "http"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_schedule_of_ese_answers_to_every_switch(
+    over: str, scheme: str, pages: list[str], served: str, chromium: str
+) -> None:
+    assert "ese.html" in pages
+    base = served if over == "http" else BOOK.as_uri() + "/"
+    with browser(chromium, color_scheme=scheme) as context:
+        watched = Watched(context.new_page())
+        page = watched.page
+        page.goto(base + "ese.html")
+        figure = page.locator(".efflab-schedule").first
+        words, detail = figure.locator("output"), figure.locator(".efflab-detail")
+        figure.scroll_into_view_if_needed()
+        figure.get_by_role("button", name="All on").click()
+        expect(words).to_contain_text("With all overlaps")
+        for switch in figure.get_by_role("switch").all():
+            switch.focus()
+            page.keyboard.press("Space")
+            assert not switch.is_checked()
+            expect(words).to_contain_text("Without")
+            switch.check()
+            expect(words).to_contain_text("With all overlaps")
+        figure.get_by_role("button", name="All off").click()
+        expect(words).to_contain_text("times as long as with all")
+        page.keyboard.press("Shift+Tab")
+        figure.locator(".efflab-task").first.focus()
+        first = detail.inner_text()
+        page.keyboard.press("ArrowRight")
+        expect(detail).not_to_have_text(first)
+        expect(detail).to_contain_text("waits for")
+        page.keyboard.press("Escape")
+        expect(detail).to_contain_text("Point at a bar")
+        figure.locator(".efflab-task").nth(3).hover()
+        expect(detail).to_contain_text("waits for")
+        figure.locator("summary").click()
+        assert figure.locator("tbody tr").count() == figure.locator(".efflab-task").count()
         assert watched.foreign == []
 
 

@@ -8,6 +8,7 @@ const speed = one("select");
 const details = one("details");
 const [grid, load, course] = el.tagged("canvas").filter((n) => !n.attributes["aria-label"].startsWith("The output"));
 const bus = () => el.find((n) => n.className.startsWith("efflab-bus"))[0];
+const classed = (name) => el.find((n) => n.className === name);
 const root = el.children[0];
 const look = () => ({
   cycle: state.cycle,
@@ -16,7 +17,7 @@ const look = () => ({
   text: output.textContent,
   bus: [bus().className, bus().textContent],
   live: output.attributes["aria-live"],
-  counters: Object.fromEntries(el.tagged("dt").map((n, i) => [n.textContent, el.tagged("dd")[i].textContent])),
+  counters: Object.fromEntries(classed("efflab-counted").map((n, i) => [n.textContent, classed("efflab-count")[i].textContent])),
   button: el.tagged("button").map((n) => n.textContent),
   table: one("tbody").children.map((row) => row.children.map((cell) => cell.textContent)),
   outlined: grid.drawn.filter(([name]) => name === "strokeRect").length,

@@ -157,7 +157,7 @@ function outputSurface(machine, shown, view) {
     const share = (k) => (all[k] ? (at.entries[k] - at.zeros[k]) / all[k] : 1);
     const most = Math.max(1, Math.floor(width / 2));
     if (bars.length !== Math.min(most, outputs.length)) bars = outputBars(outputs, most);
-    caption(context, width, height, "outputs: pale when final, solid as far as products are added", `output 0 to ${grouped(outputs.length - 1)}`, colours);
+    caption(context, width, height, "outputs, solid by the share of products added", `output 0 to ${grouped(outputs.length - 1)}`, colours);
     const level = scale(low, high, height - 18, 20);
     const wide = width / bars.length;
     bars.forEach((output, i) => {

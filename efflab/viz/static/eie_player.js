@@ -27,13 +27,13 @@ export function counters(machine, at) {
 }
 
 function counterRow(machine) {
-  const node = html("dl", "efflab-counters");
+  const node = html("div", "efflab-counters");
   const widest = counters(machine, stateAt(machine, machine.cycles));
   const cells = widest.map(([name, text]) => {
     const pair = html("div", "");
-    const value = html("dd", "");
+    const value = html("span", "efflab-count");
     value.setAttribute("style", `min-width: ${text.length}ch`);
-    pair.appendChild(html("dt", "", name));
+    pair.appendChild(html("span", "efflab-counted", name));
     pair.appendChild(value);
     node.appendChild(pair);
     return value;
@@ -97,8 +97,10 @@ function display(machine, shown, output) {
   table.addEventListener("toggle", () => tabulate(view.at));
   const voice = (live) => [bus, output].forEach((node) => node.setAttribute("aria-live", live));
   const paint = () => {
-    if (!view.colours) view.colours = coloursOf(output);
-    for (const one of surfaces) one.paint();
+    clearTimeout(view.later);
+    if (!view.colours || !view.colours.face) view.colours = coloursOf(output);
+    if (view.colours.face) for (const one of surfaces) one.paint();
+    else view.later = setTimeout(paint, 50); // the style sheet has not come yet, or the figure is not on the page
   };
   const show = (at, quietly) => {
     view.at = at;
@@ -182,6 +184,7 @@ function render({ model, el }) {
   update();
   return () => {
     time.stop();
+    clearTimeout(scene.view.later);
     for (const end of ends) end();
     model.off("change:cycle", update);
   };

@@ -33,9 +33,11 @@ export function onBus(machine, shown, at) {
   if (at.cycle >= machine.cycles) return ["ended", "All PEs are done."];
   if (at.sent !== null) return ["sent", `Broadcast to all queues: ${called(shown, at.sent)}.`];
   if (at.stalled) {
-    const names = listed(placesWhere(at.blocks, Boolean), "PE");
-    const why = machine.depth ? `for the queue of ${names} is full` : `for the work of ${names}`;
-    return ["stalled", `Stalled: ${called(shown, at.pushed)} waits ${why}.`];
+    const held = placesWhere(at.blocks, Boolean);
+    const [queue, is] = held.length === 1 ? ["queue", "is"] : ["queues", "are"];
+    const names = listed(held, "PE");
+    const until = machine.depth ? `the ${queue} of ${names} ${is} full` : `${names} must end the work before`;
+    return ["stalled", `Stalled: ${called(shown, at.pushed)} waits, for ${until}.`];
   }
   if (at.scanning) return ["scanning", "A row of zero inputs is skipped."];
   return ["ended", at.pushed < machine.columns ? "The batch is broadcast; its last entries are processed." : "All non-zero inputs are broadcast; the last entries are processed."];
