@@ -11,6 +11,7 @@ from torch import nn
 
 from efflab import ese, pruning
 from efflab.errors import EfflabError
+from efflab.ese import balanced
 from efflab.ese.gates import gates_in
 
 sizes = st.tuples(st.integers(1, 24), st.integers(1, 12))
@@ -85,6 +86,32 @@ def test_shares_are_dealt_out_whole(room, part):
     assert all(0 <= share <= most for share, most in zip(given_, room, strict=True))
     top = max(given_)
     assert all(share == most or share >= top - 1 for share, most in zip(given_, room, strict=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes, sparsities, st.integers(1, 30), st.integers(0, 999), st.integers(0, 2))
+def test_the_passes_for_many_weights_keep_what_the_parts_keep(size, sparsity, pes, seed, digits):
+    """Compiled loops against NumPy, with ties, zeros and infinities among the weights."""
+    weight = torch.randn(size, generator=torch.Generator().manual_seed(seed)).round(decimals=digits)
+    if digits == 2:
+        weight[0, 0] = -torch.inf
+    expected = ese.balanced_mask(weight, sparsity, pes)
+    room = [weight[k::pes].numel() for k in range(pes)]
+    given_ = ese.shares(weight.numel() - round(sparsity * weight.numel()), room)
+    assert (balanced._keep_by_bits(weight, given_) == expected.numpy()).all()
+
+
+def test_many_weights_are_ranked_in_any_dtype():
+    torch.manual_seed(0)
+    weight = torch.randn(640, 512)
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        rounded = weight.to(dtype)
+        mask = ese.balanced_mask(rounded, 0.9, 32)
+        assert torch.equal(mask, ese.balanced_mask(rounded.double(), 0.9, 32))
+        assert ese.loads(mask, 32).unique().numel() <= 2
+    weight[3, 3] = torch.nan
+    with pytest.raises(EfflabError, match="NaN"):
+        ese.balanced_mask(weight, 0.9, 32)
 
 
 def test_layouts_and_views_do_not_matter():

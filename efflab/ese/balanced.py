@@ -16,6 +16,9 @@ from efflab.errors import EfflabError
 from efflab.pruning._select import check_finite_order
 from efflab.pruning.masks import count_to_prune
 
+# Below this many weights compiling loops takes longer than it saves.
+LARGE = 1 << 17
+
 
 def balanced_mask(
     weight: Float[Tensor, "rows columns"],
@@ -45,13 +48,14 @@ def balanced_mask(
     [[1, 1], [0, 0], [1, 1], [0, 0]]
     """
     _check_matrix(weight, pes)
-    check_finite_order({"weight": weight})
+    _check_alive(weight, alive)
     kept = weight.numel() - count_to_prune(sparsity, weight.numel())
-    scores = _scores(weight, alive)
-    sizes = [scores[k::pes].size for k in range(pes)]
-    mask = np.empty(scores.shape, np.bool_)
-    for k, share in enumerate(shares(kept, sizes)):
-        mask[k::pes] = _largest(scores[k::pes], share)
+    given = shares(kept, [len(range(k, weight.shape[0], pes)) * weight.shape[1] for k in range(pes)])
+    if alive is None and weight.numel() >= LARGE and weight.dtype != torch.float64:
+        mask = _keep_by_bits(weight, given)
+    else:
+        check_finite_order({"weight": weight})
+        mask = _keep_by_parts(_scores(weight, alive), given)
     made = torch.from_numpy(mask).to(weight.device)
     return made if alive is None else made & alive
 
@@ -84,6 +88,14 @@ def shares(kept: int, sizes: Sequence[int]) -> list[int]:
     return given
 
 
+def _keep_by_parts(scores: NDArray[np.floating], given: Sequence[int]) -> NDArray[np.bool_]:
+    """Mark the largest scores of each element's rows, element by element."""
+    mask = np.empty(scores.shape, np.bool_)
+    for k, share in enumerate(given):
+        mask[k :: len(given)] = _largest(scores[k :: len(given)], share)
+    return mask
+
+
 def _largest(scores: NDArray[np.floating], count: int) -> NDArray[np.bool_]:
     """Mark the ``count`` largest scores; of equal ones the last."""
     drop = scores.size - count
@@ -93,23 +105,64 @@ def _largest(scores: NDArray[np.floating], count: int) -> NDArray[np.bool_]:
     keep: NDArray[np.bool_] = scores > threshold
     ties = count - int(np.count_nonzero(keep))
     if ties:
-        at = np.flatnonzero(scores == threshold)[-ties:]
-        keep.ravel()[at] = True
+        keep.ravel()[np.flatnonzero(scores == threshold)[-ties:]] = True
     return keep
 
 
 def _scores(weight: Tensor, alive: Tensor | None) -> NDArray[np.floating]:
     """Magnitudes as NumPy has them; below all others where pruned already."""
-    if alive is not None and alive.shape != weight.shape:
-        raise EfflabError(
-            f"alive must have the weight's shape {tuple(weight.shape)}, got {tuple(alive.shape)}"
-        )
     wide = torch.float64 if weight.dtype == torch.float64 else torch.float32
     magnitudes = weight.detach().abs().to("cpu", wide)
     if alive is not None:
         magnitudes = magnitudes.masked_fill(~alive.to("cpu"), -1)
     scores: NDArray[np.floating] = magnitudes.contiguous().numpy()
     return scores
+
+
+def _keep_by_bits(weight: Tensor, given: Sequence[int]) -> NDArray[np.bool_]:
+    """The same in passes over all rows: a histogram finds each element's threshold but for its low bits."""
+    from efflab.ese import _kernels  # noqa: PLC0415 - Numba loads only where weights are many
+
+    bits = weight.detach().to("cpu", torch.float32).contiguous().numpy().view(np.uint32)
+    pes = len(given)
+    counts = np.zeros((pes, _kernels.BINS), np.int32)
+    if _kernels.histogram(bits, counts) > _kernels.INFINITY:
+        check_finite_order({"weight": weight})
+    sums = counts.cumsum(1, dtype=np.int64)
+    drop = sums[:, -1] - np.asarray(given)
+    bins = np.minimum((sums < np.maximum(drop, 1)[:, None]).sum(1), _kernels.BINS - 1)
+    inside = np.take_along_axis(counts, bins[:, None], 1)[:, 0]
+    ranks = drop - (np.take_along_axis(sums, bins[:, None], 1)[:, 0] - inside)
+    # Each element has one place more, which it writes to and does not use.
+    starts = np.concatenate([[0], np.cumsum(inside[:-1] + 1, dtype=np.int64)])
+    found = np.empty(int(starts[-1] + inside[-1]) + 1, np.uint32)
+    _kernels.collect(bits, bins.astype(np.uint32), starts.copy(), found)
+    parts = zip(starts, inside, ranks, strict=True)
+    cut = [_cut(found[start : start + size], int(rank)) for start, size, rank in parts]
+    mask = np.empty(bits.shape, np.bool_)
+    _kernels.keep_larger(bits, np.array([threshold for threshold, _ in cut], np.uint32), mask)
+    for k, (threshold, ties) in enumerate(cut):
+        if drop[k] <= 0:
+            mask[k::pes] = True
+        elif ties:
+            rows, columns = np.nonzero((bits[k::pes] & _kernels.MAGNITUDE) == threshold)
+            mask[k + pes * rows[-ties:], columns[-ties:]] = True
+    return mask
+
+
+def _cut(inside: NDArray[np.uint32], rank: int) -> tuple[np.uint32, int]:
+    """The ``rank``-th smallest of some magnitudes, and how many equal to it stay."""
+    if rank < 1:
+        return np.uint32(0), 0
+    threshold = np.partition(inside, rank - 1)[rank - 1]
+    return threshold, int(np.count_nonzero(inside <= threshold)) - rank
+
+
+def _check_alive(weight: Tensor, alive: Tensor | None) -> None:
+    if alive is not None and alive.shape != weight.shape:
+        raise EfflabError(
+            f"alive must have the weight's shape {tuple(weight.shape)}, got {tuple(alive.shape)}"
+        )
 
 
 def loads(weight: Tensor, pes: int) -> Int64[Tensor, " pes"]:

@@ -219,6 +219,7 @@ def _spoken(plan: Plan, seed: int, speech: SpeechData, *, progress: bool) -> dic
             errors = {
                 name: _digits.fixed_error(network, bits, speech.train.take(100), speech.test)
                 for name, bits in FORMATS.items()
+                if method != "dense" or name == _digits.PAPER
             }
             drawn = {}
             if method == "dense":
@@ -272,7 +273,7 @@ def digit_records(
         made.append(figure(f"digits/{method}/error", [one["error"] for one in own], "%"))
         made += [
             figure(f"digits/{method}/error_{name}", [one["errors"][name] for one in own], "%")
-            for name in FORMATS
+            for name in own[0]["errors"]
         ]
         made += [
             figure(f"digits/{method}/time_{kind}", [one["measured"][kind] for one in own], "us")
