@@ -112,7 +112,7 @@ def plot(figure: str, points: dict[str, Any]) -> Any:
             panel.plot(points["x"], printed, linestyle="", marker="s", color=colours.series[1], label="paper")
             panel.set_title(BENCHMARKS[layer].title)
             panel.set_xscale("log", base=2)
-            panel.set_xticks(points["x"][:: 2 if len(points["x"]) > 8 else 1], minor=False)
+            panel.set_xticks(points["x"][::2], minor=False)
             if figure == "figure11":
                 panel.set_yscale("log", base=2)
             panel.xaxis.set_major_formatter("{x:.0f}")

@@ -59,22 +59,22 @@ def time_records(layer: str, parts: Sequence[dict[str, Any]], common: Common) ->
         yield made(f"{layer}/{name}", values(name), "us", common, paper=printed_us[kind], bar=bar, why=why)
     yield made(f"{layer}/energy_uj", values("energy_uj"), "µJ", common)
     yield made(f"{layer}/counted_uj", values("counted_uj"), "µJ", common)
+    yield made(f"{layer}/reads", values("reads"), "reads", common)
+    rounding = BENCHMARKS[layer].rounding_pct
+    yield made(f"{layer}/rounding", [rounding], "%", {**common, "seeds": (), "data": "table III"})
     for group in ("sample", "agreed"):
         if parts[0][group] is None:
             continue
         share = "act_pct" if group == "sample" else "weights_pct"
         yield made(f"{layer}/{group}/{share}", values(share, group), "%", common)
+        yield made(f"{layer}/{group}/reads", values("reads", group), "reads", common)
         for kind, figure in printed_us.items():
             name = f"{kind}_us"
             bars = {"theoretical": THEORETICAL_BARS, "actual": ACTUAL_BARS}[kind] if group == "agreed" else {}
-            yield made(
-                f"{layer}/{group}/{name}",
-                values(name, group),
-                "us",
-                common,
-                paper=figure,
-                bar=bars.get(layer),
-            )
+            found = values(name, group)
+            yield made(f"{layer}/{group}/{name}", found, "us", common, paper=figure, bar=bars.get(layer))
+            missing = [100 * (1 - us / figure.value) for us in found]
+            yield made(f"{layer}/{group}/{kind}_missing", missing, "%", common)
 
 
 def curve_records(layer: str, parts: Sequence[dict[str, Any]], common: Common) -> Iterator[Result]:

@@ -12,7 +12,7 @@ from efflab.results import Result
 Common = Mapping[str, Any]
 """Fields that all records of a run share: scale, seeds, command."""
 
-MASKS = "positions and non-zero inputs drawn at table III's densities"
+MASKS = "nine layers drawn at table III's densities"
 
 
 @dataclass(frozen=True)

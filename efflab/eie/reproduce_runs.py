@@ -59,6 +59,7 @@ def times(layer: Benchmark, pattern: Pattern, run: Run) -> dict[str, float]:
         "actual_us": run.time_us,
         "energy_uj": spent.drawn_uj,
         "counted_uj": spent.counted_uj,
+        "reads": run.counters.spmat_reads,
     }
 
 
