@@ -251,7 +251,7 @@ def curve_records(
     for kind in KINDS:
         fast = {method: [_curves.speedups(line)[-1] for line in drawn[method][kind]] for method in METHODS}
         for method in METHODS:
-            stated = f"headline/speedup_{method}_{share}pct" if kind != "products" else ""
+            stated = f"headline/speedup_{method}_{share}pct"
             made.append(figure(f"speedup/{source}/{method}/{kind}", fast[method], "x", stated))
         gains = [a / b for a, b in zip(fast["balanced"], fast["unbalanced"], strict=True)]
         made.append(figure(f"speedup/{source}/gain/{kind}", gains, "x"))
