@@ -39,6 +39,8 @@ _TARGETS: Mapping[str, Target] = MappingProxyType(
         "01-pruning": Target("pruning-2", "pruning-2-solution", "masked_step"),
         "02-quantization": Target("quantization-5", "quantization-5-solution", "affine_quantize"),
         "03-huffman": Target("huffman-2", "huffman-2-solution", "canonical_codes"),
+        "08-eie": Target("eie-2", "eie-2-solution", "nonzero_scan"),
+        "09-ese": Target("ese-1", "ese-1-solution", "balanced_mask"),
     }
 )
 

@@ -32,6 +32,8 @@ BUDGETS = {
     "01-pruning": Budget(reading_minutes=150),
     "02-quantization": Budget(reading_minutes=150),
     "03-huffman": Budget(reading_minutes=150),
+    "08-eie": Budget(reading_minutes=150),
+    "09-ese": Budget(reading_minutes=150),
 }
 
 
