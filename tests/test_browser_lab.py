@@ -1,5 +1,6 @@
 """The labs as a student meets them: JupyterLab in Chromium, started by the command behind ``make lab``."""
 
+import ast
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from browser import Watched, browser
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(400)]
 LAB = "00-measuring"
@@ -167,3 +169,47 @@ def test_each_task_of_the_released_lab_fails_with_its_own_message(course: Course
         assert error.ename == "NotImplementedError"
         assert error.evalue in stubs
     assert len({cell.outputs[-1].evalue for cell in checks}) == len(checks)
+
+
+FIGURES = (
+    "import numpy as np\nfrom efflab import viz\nfrom efflab.ese import Task\nrng = np.random.default_rng(0)",
+    "player = viz.EiePlayer.of_counts(rng.poisson(2, (40, 64)), rng.poisson(0.3, (40, 64)), np.zeros(40, int), depth=7)\nplayer",
+    """tasks = [
+    Task('weights A', 'memory', 3), Task('A', 'products', 4, after=('weights A',)),
+    Task('weights B', 'memory', 3, unless={'buffers': ('A',)}), Task('B', 'products', 4, after=('weights B',)),
+]
+schedule = viz.EseSchedule(tasks)
+schedule""",
+)
+MOVED = "player.cycle = 7\nschedule.overlaps = []"
+ASKED = "player.cycle, sum(player.state.entries), schedule.overlaps, schedule.schedule.makespan"
+
+
+def test_the_figures_of_the_machines_talk_to_the_kernel(course: Course, chromium: str) -> None:
+    path = course.folder / "figures.ipynb"
+    cells = [nbformat.v4.new_code_cell(source) for source in (*FIGURES, MOVED, ASKED)]
+    released = nbformat.read(course.folder / LAB / f"{LAB[3:]}.ipynb", as_version=4)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=released.metadata), path)
+    with browser(chromium) as context:
+        watched = Watched(context.new_page())
+        page = watched.page
+        run_all(page, course, "figures.ipynb")
+        asked = page.locator(".jp-CodeCell").nth(len(cells) - 1)
+        expect(asked.locator(".jp-InputPrompt")).to_have_text(f"[{len(cells)}]:", timeout=120_000)
+        slider = page.locator(".efflab-eie input[type=range]")
+        buffers = page.locator(".efflab-schedule").get_by_role("switch")
+        expect(slider).to_have_value("7")
+        expect(buffers).not_to_be_checked()
+        slider.focus()
+        for _ in range(5):
+            page.keyboard.press("ArrowRight")
+        expect(page.locator(".efflab-eie output")).to_contain_text("Cycle 12 of")
+        buffers.check()
+        asked.locator(".cm-content").click()
+        page.keyboard.press("Shift+Enter")
+        expect(asked.locator(".jp-InputPrompt")).to_have_text(f"[{len(cells) + 1}]:")
+        text = asked.locator(".jp-OutputArea-output").inner_text()
+        assert not watched.foreign
+    cycle, entries, overlaps, makespan = ast.literal_eval(text)
+    assert (cycle, overlaps, makespan) == (12, ["buffers"], 11)
+    assert entries > 64
