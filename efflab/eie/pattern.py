@@ -178,7 +178,8 @@ def _drawn(size: int, density: float, generator: np.random.Generator) -> Starts:
     while last < size:
         expected = (size - last) * density
         count = int(min(_DRAWN, expected + 5 * expected**0.5 + 10))
-        part = last + np.cumsum(generator.geometric(density, count))
+        steps = np.minimum(generator.geometric(density, count), size + 1)  # farther ends it as well
+        part = last + np.cumsum(steps)
         last = int(part[-1])
         parts.append(part)
     places = np.concatenate(parts)
