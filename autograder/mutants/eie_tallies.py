@@ -24,6 +24,11 @@ def told(entries, gaps, depth, least=1, **rules):
     return part | {name: rule(run) for name, rule in rules.items()}
 
 
+def plain(variant):
+    """A variant of another function as the function it is."""
+    return getattr(variant, "function", variant)
+
+
 def share(entries, cycles):
     return float(entries.sum()) / (entries.shape[1] * cycles)
 
@@ -120,10 +125,7 @@ def of_the_first_element(entries, gaps, depth):
 def by_bubbles(entries, gaps, depth):
     entries = np.asarray(entries).astype(int)
     work = [[max(1, int(one)) for one in row] for row in entries]
-    sent, start = (
-        np.asarray(part).tolist()
-        for part in getattr(cycle_by_cycle, "function", cycle_by_cycle)(work, gaps, depth)
-    )
+    sent, start = (np.asarray(part).tolist() for part in plain(cycle_by_cycle)(work, gaps, depth))
     cycles = max(begin + cost for begin, cost in zip(start[-1], work[-1], strict=True))
     bubbles = sum(cycles - int(column.sum()) for column in entries.T)
     stalls, before = 0, -1
@@ -140,9 +142,7 @@ def by_bubbles(entries, gaps, depth):
 @honest("eie-4", replaces="tally", differs="in torch, in numbers with a point")
 def in_torch_tally(entries, gaps, depth):
     counts = torch.as_tensor(np.asarray(entries).astype(np.int64))
-    sent, start = getattr(in_torch_by_ends, "function", in_torch_by_ends)(
-        counts.clamp(min=1).numpy(), gaps, depth
-    )
+    sent, start = plain(in_torch_by_ends)(counts.clamp(min=1).numpy(), gaps, depth)
     cycles = (start + counts.clamp(min=1)).max().item()
     scanned = len(sent) + int(np.sum(np.asarray(gaps)))
     return {
