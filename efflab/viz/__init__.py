@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from efflab.viz.pictures import Picture, picture, show
     from efflab.viz.plots import curve, histogram, layers, roofline
     from efflab.viz.styles import new_figure, style
+    from efflab.viz.timeline import MachineState
 
 __all__ = [
     "EiePlayer",
     "EseSchedule",
     "HuffmanExplorer",
     "KMeansExplorer",
+    "MachineState",
     "Palette",
     "Picture",
     "PruneExplorer",
@@ -47,6 +49,7 @@ _LAZY = {
     "EseSchedule": "ese_schedule",
     "HuffmanExplorer": "coding",
     "KMeansExplorer": "kmeans",
+    "MachineState": "timeline",
     "PruneExplorer": "explorer",
     **dict.fromkeys(("curve", "histogram", "layers", "roofline"), "plots"),
     **dict.fromkeys(("Picture", "picture", "show"), "pictures"),
