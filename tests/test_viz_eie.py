@@ -178,7 +178,7 @@ def test_every_cycle_is_that_of_the_trace(tmp_path: Path) -> None:
 def test_a_pattern_is_played_without_outputs() -> None:
     pattern, active = eie.draw(512, 256, 0.1, seed=1), eie.draw_active(256, 0.4, seed=2)
     figure = viz.EiePlayer(pattern, active, eie.Machine(pes=16))
-    assert figure.outputs == ""
+    assert figure.outputs == figure.values == ""
     assert figure._timeline.cycles == eie.simulate(pattern, active, eie.Machine(pes=16)).cycles
 
 

@@ -78,12 +78,13 @@ def of_layer(layer: Any, activations: ArrayLike, machine: eie.Machine | None) ->
     pattern = layer if isinstance(layer, eie.Pattern) else layer.pattern
     inputs = np.asarray(activations, np.float64)
     held = inputs if run.formats is None else run.formats.act.encode(inputs)
-    return of_pattern(pattern, inputs, held, run.machine, run.output)
+    values = None if np.asarray(activations).dtype == bool else inputs
+    return of_pattern(pattern, values, held, run.machine, run.output)
 
 
 def of_pattern(
     pattern: eie.Pattern,
-    inputs: NDArray[np.float64],
+    inputs: NDArray[np.float64] | None,
     held: NDArray[Any],
     machine: eie.Machine,
     outputs: NDArray[np.float64] | None,
@@ -108,7 +109,7 @@ def of_pattern(
         tuple(places.size for _, places in parts),
         clashes,
         active,
-        inputs[active],
+        None if inputs is None else inputs[active],
         outputs,
     )
 
