@@ -18,8 +18,8 @@ SHAPES = {
     **{f"w{gate}r": (CELLS, OUTPUTS) for gate in "ifco"},
     "wym": (OUTPUTS, CELLS),
 }
-PES, DEPTH = 8, 7
-"""The lab's channel: queues of eight slots hold seven inputs."""
+PES, DEPTH = 8, 8
+"""The lab's channel: its elements, and the inputs that can wait for each."""
 HELD_OUT = 400
 
 
