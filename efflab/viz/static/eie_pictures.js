@@ -205,7 +205,7 @@ function courseSurface(machine, view) {
   const { busy, stalled } = course(machine);
   let shares = [];
   let stalls = [];
-  return surface("The whole run from left to right: the share of PEs that process an entry as an area, and below it, in red, where the broadcast is stalled; a line marks the cycle that is shown.", () => 64, (context, width, height) => {
+  const one = surface("The whole run from left to right: the share of PEs that process an entry as an area, and below it, in red, where the broadcast is stalled; a line marks the cycle that is shown.", () => 64, (context, width, height) => {
     const { at, colours } = view;
     const parts = Math.max(1, Math.min(Math.floor(width), machine.cycles));
     if (shares.length !== parts) {
@@ -226,4 +226,6 @@ function courseSurface(machine, view) {
     const x = machine.cycles ? ((at.cycle + 0.5) / machine.cycles) * width : 0;
     line(context, [[Math.min(x, width - 1), top], [Math.min(x, width - 1), height]]);
   });
+  one.node.className += " efflab-drags"; // a finger may move along it
+  return one;
 }
