@@ -18,7 +18,7 @@ from efflab import data, paper, results
 from efflab.data import SpeechData
 from efflab.errors import EfflabError
 from efflab.ese import _curves, _digits, _training, published
-from efflab.ese._curves import KINDS, METHODS, PRUNED_PCT
+from efflab.ese._curves import KINDS, METHODS, PRUNED_PCT, published_curve, speedups
 from efflab.ese._digits import FORMATS
 from efflab.ese._training import Recipe
 from efflab.ese.channel import product
@@ -249,7 +249,7 @@ def curve_records(
     share = plan.pruned_pct[-1]
     made = []
     for kind in KINDS:
-        fast = {method: [_curves.speedups(line)[-1] for line in drawn[method][kind]] for method in METHODS}
+        fast = {method: [speedups(line)[-1] for line in drawn[method][kind]] for method in METHODS}
         for method in METHODS:
             stated = f"headline/speedup_{method}_{share}pct"
             made.append(figure(f"speedup/{source}/{method}/{kind}", fast[method], "x", stated))
@@ -319,8 +319,8 @@ def plot(drawn: Mapping[str, Any], kind: str = "step", pruned_pct: Sequence[int]
     from efflab import viz  # noqa: PLC0415 - only drawing needs matplotlib
 
     lines: dict[str, Any] = {
-        LABELS[method]: [_curves.speedups(line) for line in drawn[method][kind]] for method in METHODS
+        LABELS[method]: [speedups(line) for line in drawn[method][kind]] for method in METHODS
     }
     if tuple(pruned_pct) == PRUNED_PCT:
-        lines |= {f"paper, {LABELS[method]}": _curves.published_curve(method) for method in METHODS}
+        lines |= {f"paper, {LABELS[method]}": published_curve(method) for method in METHODS}
     return viz.curve(pruned_pct, lines, xlabel="weights pruned (%)", ylabel="times as fast as dense")
