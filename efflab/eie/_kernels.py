@@ -84,7 +84,7 @@ def write_entries(  # noqa: PLR0917 - compiled functions take their arguments by
 
 
 @njit(cache=True, nogil=True)
-def matrix_reads(active: Ints, offsets: Ints, counts: Ints, per_row: int, held: Ints) -> int:
+def matrix_reads(active: Ints, offsets: Ints, counts: Ints, per_row: int, reads: Ints) -> None:
     """Count the rows of the matrix SRAM that are read; a row that a PE holds is not read again.
 
     Args:
@@ -92,17 +92,27 @@ def matrix_reads(active: Ints, offsets: Ints, counts: Ints, per_row: int, held: 
         offsets: (columns, pes) address of each column's first entry.
         counts: (columns, pes) its entries.
         per_row: entries in a row.
-        held: (pes,) the row that each PE holds, -1 for none.
+        reads: (pes,) zeros, to be filled.
     """
-    reads = 0
-    for j in active:
-        for k in range(held.size):
-            if counts[j, k] > 0:
-                low = offsets[j, k] // per_row
-                high = (offsets[j, k] + counts[j, k] - 1) // per_row
-                reads += high - low + (low != held[k])
-                held[k] = high
-    return reads
+    held, found = np.full(reads.size, -1, np.int32), np.zeros(reads.size, np.int32)
+    shift = np.int32(0)
+    while 1 << shift < per_row:
+        shift += np.int32(1)
+    if 1 << shift == per_row:
+        for j in active:
+            for k in range(reads.size):
+                low, high = offsets[j, k] >> shift, (offsets[j, k] + counts[j, k] - 1) >> shift
+                some = counts[j, k] > 0
+                found[k] += high - low + (low != held[k]) if some else 0
+                held[k] = high if some else held[k]
+    else:
+        for j in active:
+            for k in range(reads.size):
+                if counts[j, k] > 0:
+                    low, high = offsets[j, k] // per_row, (offsets[j, k] + counts[j, k] - 1) // per_row
+                    found[k] += high - low + (low != held[k])
+                    held[k] = high
+    reads[:] = found
 
 
 @njit(cache=True, nogil=True)

@@ -165,24 +165,25 @@ def _batches(
         columns = active + start
         chosen = None if ends is None else (ends[0][columns], ends[1][columns])
         parts.append(count(counts[columns], scan.gaps(active, pes), machine.depth, chosen))
-    return Counters.total(pes, parts) + rest(pattern, np.flatnonzero(held), machine)
+    timed = Counters.total(pes, parts)
+    return timed + _rest(pattern, np.flatnonzero(held), machine, timed.entries)
 
 
-def rest(pattern: Pattern, active: scan.Indices, machine: Machine) -> Counters:
+def _rest(pattern: Pattern, active: scan.Indices, machine: Machine, entries: int) -> Counters:
     """Count what does not depend on time: padding, reads of the matrix SRAM, scan, write-back."""
     pes, bits = machine.pes, machine.index_bits
-    counts = pattern.counts(pes, bits)
-    held = np.full(pes, -1, np.int64)
-    rows, columns = pattern.shape
+    (rows, columns), registers = pattern.shape, pes * machine.regs
+    reads = np.zeros(pes, np.int64)
+    _kernels.matrix_reads(
+        active, pattern.offsets(pes, bits), pattern.counts(pes, bits), machine.entries_per_row, reads
+    )
     return Counters(
         pes,
-        padding=int(counts[active].sum(dtype=np.int64) - pattern.real[active].sum()),
-        spmat_reads=int(
-            _kernels.matrix_reads(active, pattern.offsets(pes, bits), counts, machine.entries_per_row, held)
-        ),
+        padding=entries - int(pattern.real[active].sum()),
+        spmat_reads=int(reads.sum()),
         act_reads=columns,
-        act_sram_reads=columns if columns > pes * machine.regs else 0,
-        act_sram_writes=rows if rows > pes * machine.regs else 0,
+        act_sram_reads=columns if columns > registers else 0,
+        act_sram_writes=rows if rows > registers else 0,
         writebacks=rows,
     )
 

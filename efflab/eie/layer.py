@@ -155,7 +155,7 @@ def encode(
     values = dense[pattern.rows, columns].astype(np.float64)
     if not np.isfinite(values).all():
         raise EfflabError("matrix must hold finite numbers, and some are not")
-    book = np.unique(values) if codebook is None else _given(codebook)
+    book = np.unique(values) if codebook is None else _given(codebook, dense.dtype)
     if book.size >= 1 << machine.code_bits:
         raise EfflabError(_too_many(book.size, machine))
     table = np.zeros(1 << machine.code_bits)
@@ -164,9 +164,9 @@ def encode(
     return Layer(pattern, _codes(values, book), table, machine, _bias(bias, dense.shape[0]), relu, name)
 
 
-def _given(codebook: ArrayLike) -> Values:
-    """The codebook's values, without the zero that may stand first."""
-    book = np.asarray(codebook, np.float64).ravel()
+def _given(codebook: ArrayLike, kind: np.dtype[Any]) -> Values:
+    """The codebook's values in the weights' precision, without the zero that may stand first."""
+    book = np.asarray(codebook, kind if kind.kind == "f" else np.float64).astype(np.float64).ravel()
     book = book[1:] if book.size and book[0] == 0 else book
     if not np.isfinite(book).all() or np.unique(book).size < book.size:
         raise EfflabError("codebook must hold finite values that differ")

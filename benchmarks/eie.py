@@ -1,0 +1,316 @@
+"""EIE's engines in simulated PE-cycles a second, beside plain Python, NumPy, and SCALE-Sim.
+
+The layer is Alex-6 on 64 PEs: 4,096 x 9,216 weights, 9 % of them and 35.1 % of the inputs not zero. The floor of an engine
+is a copy of the entry counts that it reads. SCALE-Sim simulates a dense layer on as many PEs, in an environment of its own
+below ``build/``: with --write one of Alex-8's size, a minute; otherwise a sixteenth of it. Run it with
+``python -m benchmarks.eie [--write]``.
+"""
+
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks._bench import Timings, arguments, race
+from efflab import eie, paper, results
+from efflab.eie import cycle, engine, event, movement
+from efflab.results import Result
+
+ROOT = Path(__file__).resolve().parents[1]
+PES, COMMAND = 64, "python -m benchmarks.eie --write"
+DENSE, DENSE_SMALL = (1000, 4096), (250, 1024)
+SCALESIM = "3.0.0"
+
+FLOOR = "copy of the counts"
+EVENT, EVENT_NUMPY, EVENT_PYTHON = "run_counts", "recurrence in NumPy", "recurrence in Python"
+CYCLE, CYCLE_NUMPY, CYCLE_PYTHON = "count_cycles", "cycles in NumPy", "cycles in Python"
+MOVED, TRACED = "data moved", "data and trace"
+
+Counts = NDArray[np.int32]
+
+
+def event_numpy(counts: Counts, gaps: Counts, depth: int) -> int:
+    """The recurrence, vectorised over PEs."""
+    sent, done, latest = -1, np.zeros(counts.shape[1], np.int32), []
+    work = np.maximum(counts, 1)
+    for j in range(len(gaps)):
+        sent = max(sent + 1 + gaps[j], latest[j - depth] if j >= depth else 0)
+        start = np.maximum(done, sent + 1)
+        latest.append(start.max())
+        done = start + work[j]
+    return int(done.max())
+
+
+def cycles_numpy(counts: Counts, gaps: Counts, depth: int) -> int:
+    """Cycle by cycle, vectorised over PEs."""
+    pes = np.arange(counts.shape[1])
+    left, taken, work = np.zeros(pes.size, int), np.zeros(pes.size, int), np.maximum(counts, 1)
+    sent, now, rows = 0, 0, int(gaps[0])
+    while sent < len(gaps) or left.any() or (taken < sent).any():
+        take = (left == 0) & (taken < sent)
+        left[take] = work[taken[take], pes[take]]
+        taken += take
+        left -= left > 0
+        if sent < len(gaps):
+            if rows:
+                rows -= 1
+            elif (sent - taken).max() < depth:
+                sent += 1
+                rows = int(gaps[sent]) if sent < len(gaps) else 0
+        now += 1
+    return now
+
+
+def cycles_python(counts: Counts, gaps: Counts, depth: int) -> int:
+    """Cycle by cycle and PE by PE."""
+    work, zeros, pes = np.maximum(counts, 1).tolist(), gaps.tolist(), range(counts.shape[1])
+    left, taken = [0] * len(pes), [0] * len(pes)
+    sent, now, rows, more = 0, 0, zeros[0], True
+    while sent < len(zeros) or more:
+        more, full = False, False
+        for k in pes:
+            if left[k] == 0 and taken[k] < sent:
+                left[k] = work[taken[k]][k]
+                taken[k] += 1
+            if left[k]:
+                left[k] -= 1
+            full = full or sent - taken[k] >= depth
+            more = more or left[k] > 0 or taken[k] < sent
+        if sent < len(zeros):
+            if rows:
+                rows -= 1
+            elif not full:
+                sent, more = sent + 1, True
+                rows = zeros[sent] if sent < len(zeros) else 0
+        now += 1
+    return now
+
+
+def event_python(counts: Counts, gaps: Counts, depth: int) -> int:
+    """The engine's own loop, not compiled."""
+    done = np.zeros(counts.shape[1], np.int64)
+    event.queued.py_func(counts, gaps, depth, done)
+    return int(done.max())
+
+
+def engines(rounds: int = 9) -> tuple[Timings, int, list[Result]]:
+    """Race the engines on Alex-6, and time what comes before them."""
+    row = {column: figure.value for column, figure in paper.table("eie", "table3").row("alex-6").items()}
+    rows, columns = int(row["outputs"]), int(row["inputs"])
+    machine = eie.Machine()
+    pattern = eie.draw(rows, columns, row["weights_pct"] / 100, seed=0)
+    inputs = eie.draw_active(columns, row["act_pct"] / 100, seed=1) * 1.0
+    active = np.flatnonzero(inputs)
+    counts, gaps, depth = (
+        pattern.counts(PES, machine.index_bits)[active],
+        eie.gaps(active, PES),
+        machine.depth,
+    )
+    codes = np.random.default_rng(0).integers(1, 16, pattern.nonzeros).astype(np.uint8)
+    layer = eie.Layer(pattern, codes, np.append(0, np.random.default_rng(1).normal(size=15)), machine)
+    # A batch of the registers' 4,096 inputs would drain three times; here all is one, for engines and versions alike.
+    batch = eie.run_counts(counts, gaps, depth)
+    whole = eie.simulate(layer, inputs)
+    formats = engine.formats_for(layer, inputs)
+    held = engine.hold(inputs, formats)
+    versions = (event_numpy, event_python, cycles_numpy, cycles_python)
+    assert all(version(counts, gaps, depth) == batch.cycles for version in versions)
+    assert cycle.count_cycles(counts, gaps, depth) == batch
+    assert movement.move(layer, held, formats).counters == whole.counters
+    contestants: dict[str, Callable[[], object]] = {
+        FLOOR: counts.copy,
+        EVENT: lambda: [eie.run_counts(counts, gaps, depth) for _ in range(20)],
+        EVENT_NUMPY: lambda: event_numpy(counts, gaps, depth),
+        EVENT_PYTHON: lambda: event_python(counts, gaps, depth),
+        CYCLE: lambda: cycle.count_cycles(counts, gaps, depth),
+        CYCLE_NUMPY: lambda: cycles_numpy(counts, gaps, depth),
+        CYCLE_PYTHON: lambda: cycles_python(counts, gaps, depth),
+        MOVED: lambda: movement.move(layer, held, formats),
+        TRACED: lambda: movement.move(layer, held, formats, whole.cycles),
+    }
+    seldom = {EVENT_NUMPY: 3, EVENT_PYTHON: 3, CYCLE_NUMPY: 3, CYCLE_PYTHON: 3}
+    timings = race(contestants, rounds=rounds, seldom=seldom)
+    timings.seconds[EVENT] = [seconds / 20 for seconds in timings.seconds[EVENT]]
+    return timings, batch.cycles * PES, [*before(pattern, layer, inputs)]
+
+
+def before(pattern: eie.Pattern, layer: eie.Layer, inputs: NDArray[np.float64]) -> Iterable[Result]:
+    """Time what an engine's run does not contain: drawing, counting, encoding, and the rest of ``simulate``."""
+    matrix = layer.dense().astype(np.float32)
+
+    def encoded() -> object:
+        return eie.encode(matrix, layer.machine, layer.codebook).csc
+
+    def counted() -> object:
+        pattern.forget()
+        return pattern.counts(PES, layer.machine.index_bits)
+
+    contestants: dict[str, Callable[[], object]] = {
+        "copy of the dense matrix": matrix.copy,
+        "draw": lambda: eie.draw(*pattern.shape, pattern.density, seed=2),
+        "counts by PE": counted,
+        "encode": encoded,
+        "simulate, with outputs": lambda: eie.simulate(layer, inputs),
+    }
+    timings = race(contestants, rounds=5)
+    print(timings.table("Before and around an engine's run, Alex-6"))
+    for name, key in (
+        ("draw", "draw"),
+        ("counts by PE", "counts"),
+        ("encode", "encode"),
+        ("simulate, with outputs", "simulate"),
+    ):
+        times = [1e3 * seconds for seconds in timings.seconds[name]]
+        yield record(f"speed/{key}-ms", timings.median(name) * 1e3, "ms", (min(times), max(times)))
+
+
+def rates(timings: Timings, pe_cycles: int) -> Iterable[Result]:
+    """Simulated PE-cycles a second, and ratios of one run."""
+    bars = {
+        EVENT: ("speed/event-engine", 10_000, 20_000),
+        CYCLE: ("speed/cycle-engine", 200, 400),
+        TRACED: ("speed/cycle-engine-with-data-and-trace", 20, None),
+        MOVED: ("speed/cycle-engine-with-data", None, None),
+        EVENT_NUMPY: ("speed/event-numpy", None, None),
+        EVENT_PYTHON: ("speed/event-python", None, None),
+        CYCLE_NUMPY: ("speed/cycle-numpy", None, None),
+        CYCLE_PYTHON: ("speed/cycle-python", None, None),
+    }
+    for name, (key, bar, goal) in bars.items():
+        million = [pe_cycles / seconds / 1e6 for seconds in timings.seconds[name]]
+        yield record(
+            key, float(np.median(million)), "M PE-cycles/s", (min(million), max(million)), bar=bar, goal=goal
+        )
+    ratios = {
+        "event-vs-python": (EVENT_PYTHON, EVENT),
+        "event-vs-numpy": (EVENT_NUMPY, EVENT),
+        "event-vs-copy": (EVENT, FLOOR),
+        "event-vs-cycle": (CYCLE, EVENT),
+        "cycle-vs-python": (CYCLE_PYTHON, CYCLE),
+        "cycle-vs-numpy": (CYCLE_NUMPY, CYCLE),
+        "data-and-trace-vs-counting": (TRACED, CYCLE),
+    }
+    for key, (slow, fast) in ratios.items():
+        yield record(f"speed/{key}", timings.ratio(slow, fast), "x", timings.spread(slow, fast))
+
+
+def sweep() -> Result:
+    """Run 1,000 machines over the nine layers on two threads, once these are drawn."""
+    table = paper.table("eie", "table3")
+    layers = []
+    for name in table.labels:
+        row = {column: figure.value for column, figure in table.row(name).items()}
+        pattern = eie.draw(int(row["outputs"]), int(row["inputs"]), row["weights_pct"] / 100, seed=0)
+        layers.append((pattern, eie.draw_active(int(row["inputs"]), row["act_pct"] / 100, seed=1)))
+    grid = itertools.product((4, 8, 16, 32, 64, 96, 128, 256), range(1, 26), (32, 64, 128, 256, 512))
+    machines = [eie.Machine(pes=n, fifo=f, sram_width=w, spmat_kb=None) for n, f, w in grid]
+    assert len(machines) == 1000
+
+    def run(machine: eie.Machine) -> int:
+        return sum(eie.simulate(pattern, active, machine).cycles for pattern, active in layers)
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(2) as pool:
+        cycles = list(pool.map(run, machines))
+    seconds = time.perf_counter() - start
+    print(f"1,000 machines over nine layers: {seconds:.1f} s, {sum(cycles):,} cycles")
+    return record("speed/sweep-of-1000", seconds, "s", None, bar=60, most=True)
+
+
+def peer(shape: tuple[int, int]) -> tuple[list[Result], str]:
+    """Hold SCALE-Sim beside the cycle engine on a dense layer; a sentence where it cannot run."""
+    rows, columns = shape
+    try:
+        theirs = scalesim(rows, columns)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        return [], f"SCALE-Sim {SCALESIM} was not run: {str(error).splitlines()[0]}"
+    machine, inputs = eie.Machine(), np.ones(columns)
+    layer = eie.encode(np.ones(shape, np.float32), machine)
+    formats = engine.formats_for(layer, inputs)
+    held = engine.hold(inputs, formats)
+    runs = {
+        "counting": lambda: eie.simulate(layer.pattern, inputs, machine, "cycle"),
+        "data": lambda: movement.move(layer, held, formats),
+        "event": lambda: eie.simulate(layer.pattern, inputs, machine),
+    }
+    timings = race(runs, rounds=5)
+    cycles = eie.simulate(layer, inputs).cycles
+    theirs_a_second = theirs["cycles"] / theirs["seconds"]
+    print(
+        f"Dense {rows:,} x {columns:,} on {PES} PEs: SCALE-Sim {theirs['cycles']:,} cycles in {theirs['seconds']:.1f} s, "
+        f"EIE {cycles:,} cycles"
+    )
+    found = []
+    for name, seconds in timings.seconds.items():
+        ratios = [cycles / second / theirs_a_second for second in seconds]
+        found.append(
+            record(f"speed/{name}-vs-scalesim", float(np.median(ratios)), "x", (min(ratios), max(ratios)))
+        )
+    return [*found, record("speed/scalesim", theirs_a_second * PES / 1e6, "M PE-cycles/s", None)], ""
+
+
+def scalesim(rows: int, columns: int) -> dict[str, Any]:
+    """Cycles and seconds of SCALE-Sim on 8 x 8 PEs, in an environment made for it where there is none yet."""
+    place = ROOT / "build" / "scalesim"
+    python = place / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    if not (place / "installed").exists():
+        venv.create(place, clear=True, with_pip=True)
+        # Its results are cast in a way that NumPy 2.4 refuses.
+        command = [python, "-m", "pip", "install", "--quiet", "numpy<2.4", f"scalesim=={SCALESIM}"]
+        subprocess.run(command, check=True, capture_output=True, timeout=900)
+        (place / "installed").touch()
+    with tempfile.TemporaryDirectory() as folder:
+        driver = Path(__file__).with_name("peers") / "scalesim_layer.py"
+        command = [python, driver, folder, str(rows), str(columns), "8"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=1200)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def record(
+    key: str,
+    measured: float,
+    unit: str,
+    spread: tuple[float, float] | None,
+    *,
+    bar: float | None = None,
+    goal: float | None = None,
+    most: bool = False,
+) -> Result:
+    """One measured figure; a bar is what it must at least reach, or at most with ``most``."""
+    word = "at most" if most else "at least"
+    holds = None if bar is None else bool(measured <= bar if most else measured >= bar)
+    written = "" if bar is None else f"  bar: {word} {bar:,}" + (f", goal {goal:,}" if goal else "")
+    print(f"{key:42} {measured:12.3f} {unit}{written}")
+    return results.record(
+        "eie", key, measured=measured, unit=unit, bar=None if bar is None else f"{word} {bar:,} {unit}",
+        goal=f"{goal:,} {unit}" if goal else None, holds=holds, source="benchmarks/eie.py", command=COMMAND, spread=spread,
+        scale="cpu", data="synthetic", packages=("numba",),
+    )  # fmt: skip
+
+
+def main() -> None:
+    options = arguments(__doc__ or "")
+    timings, pe_cycles, found = engines()
+    print(timings.table(f"Alex-6 on {PES} PEs: {pe_cycles:,} PE-cycles, one thread"))
+    found += [*rates(timings, pe_cycles), sweep()]
+    peers, missing = peer(DENSE if options.write else DENSE_SMALL)
+    if missing:
+        print(missing)
+    if options.write:
+        results.write("eie", [*found, *peers], {"scalesim": missing or f"SCALE-Sim {SCALESIM} was run"})
+
+
+if __name__ == "__main__":
+    main()
