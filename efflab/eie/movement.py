@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efflab.eie import datapath
+from efflab.eie import datapath, registers
 from efflab.eie.counters import Counters
 from efflab.eie.fixed import Formats
 from efflab.eie.layer import Layer
@@ -19,7 +19,7 @@ class Moved:
 
     sums: NDArray[Any]
     counters: Counters
-    record: datapath.Record
+    record: registers.Record
 
 
 def move(layer: Layer, held: NDArray[Any], formats: Formats | None, cycles: int = 0) -> Moved:
@@ -69,17 +69,17 @@ def first_sums(layer: Layer, formats: Formats | None) -> NDArray[Any]:
 
 def _elements(layer: Layer, kind: Any) -> NDArray[Any]:
     """Idle PEs."""
-    elements = np.zeros(layer.machine.pes, datapath.element_dtype(kind)).view(np.recarray)
+    elements = np.zeros(layer.machine.pes, registers.element_dtype(kind)).view(np.recarray)
     elements.origin = np.append(0, np.cumsum(layer.entries))[:-1]
     elements.touched = elements.place = -1
     elements.held = -layer.machine.entries_per_row
-    for stage in datapath.STAGES:
+    for stage in registers.STAGES:
         elements[f"{stage}_place"] = -1
     return elements
 
 
-def _room(cycles: int, pes: int) -> datapath.Record:
-    return datapath.Record(
+def _room(cycles: int, pes: int) -> registers.Record:
+    return registers.Record(
         state=np.zeros((cycles, pes), np.uint8),
         queue=np.zeros((cycles, pes), np.uint16),
         column=np.full((cycles, pes), -1, np.int32),
@@ -93,8 +93,8 @@ def _room(cycles: int, pes: int) -> datapath.Record:
 def _counters(elements: Any, scan: NDArray[Any], cycles: int, batches: int, layer: Layer) -> Counters:
     """What was counted, and what the layer's size alone tells."""
     machine, (rows, columns) = layer.machine, layer.shape
-    registers = machine.pes * machine.regs
-    total = {name: int(elements[name].sum()) for name in datapath.COUNTERS}
+    room = machine.pes * machine.regs
+    total = {name: int(elements[name].sum()) for name in registers.COUNTERS}
     return Counters(
         pes=machine.pes,
         cycles=cycles,
@@ -112,8 +112,8 @@ def _counters(elements: Any, scan: NDArray[Any], cycles: int, batches: int, laye
         codebook_reads=total["codebook_reads"],
         act_reads=total["sum_reads"] + columns,
         act_writes=total["sum_writes"],
-        act_sram_reads=columns if columns > registers else 0,
-        act_sram_writes=rows if rows > registers else 0,
+        act_sram_reads=columns if columns > room else 0,
+        act_sram_writes=rows if rows > room else 0,
         queue_pushes=total["pushes"],
         queue_pops=total["pops"],
         writebacks=rows,

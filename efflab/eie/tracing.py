@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efflab.eie import datapath
+from efflab.eie import registers
 from efflab.eie.engine import checked_inputs, finish, formats_for, hold, simulate
 from efflab.eie.fixed import Fixed, Formats
 from efflab.eie.layer import Layer
@@ -101,10 +101,10 @@ class Trace:
     def _cell(self, t: int, k: int) -> str:
         state, waiting = int(self.state[t, k]), int(self.queue[t, k])
         signs = {
-            datapath.ENTRY: f">{self.row[t, k]}",
-            datapath.PADDING: ">_",
-            datapath.EMPTY: "-",
-            datapath.WAIT: "!",
+            registers.ENTRY: f">{self.row[t, k]}",
+            registers.PADDING: ">_",
+            registers.EMPTY: "-",
+            registers.WAIT: "!",
         }
         text = f"{self.column[t, k]}{signs[state]}" if state else "."
         return f"{text} +{waiting}" if waiting else text
