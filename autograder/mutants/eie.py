@@ -26,7 +26,7 @@ def addresses(p, inputs):
 @mutant(
     "eie-5",
     replaces="row_reads",
-    misconception="Each entry was read for itself: a read brings a whole row, eight entries of 64 bits.",
+    misconception="Each entry was read for itself: a read brings a whole row, here of four entries.",
     named=True,
 )
 def entry_by_entry(p, inputs, width):

@@ -56,7 +56,7 @@ def ends_with_the_last_start(entries, gaps, depth):
 @mutant(
     "eie-4",
     replaces="tally",
-    misconception="An empty column takes a cycle: the work is the number of entries, but at least 1.",
+    misconception="An empty column takes a cycle, behind the last entry too: the work is the number of entries, but at least 1.",
     named=True,
 )
 def empty_columns_are_free(entries, gaps, depth):
@@ -96,7 +96,7 @@ def empty_columns_count(entries, gaps, depth):
 @mutant(
     "eie-4",
     replaces="tally",
-    misconception="Balance is over all elements: entries by N times the cycles.",
+    misconception="Balance is over all elements: the entries divided by N times the cycles.",
     named=True,
 )
 def of_one_element(entries, gaps, depth):
