@@ -42,7 +42,7 @@ def run(
 @mutant(
     "ese-3",
     replaces="channel",
-    misconception="A place in the queue is free as soon as its entry is taken, not when the PE is done with it.",
+    misconception="A place in the queue is free as soon as its input is taken, not when the PE is done with it.",
     named=True,
 )
 def held_until_done(entries, x, depth):
