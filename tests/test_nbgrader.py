@@ -187,6 +187,7 @@ def test_generate_assignment_releases_the_lab_as_the_repository_does(course):
     released = (course.release / LAB / "pruning.ipynb").read_bytes()
     shutil.rmtree(course.release / LAB)
     nbgrader(course, "generate_assignment", LAB, "--force")
+    assert len(list(course.backups.glob("*.db"))) == 1
     assert (course.release / LAB / "pruning.ipynb").read_bytes() == released
     assert [path.name for path in (course.release / LAB).iterdir()] == ["pruning.ipynb"]
 
@@ -263,6 +264,17 @@ def test_both_paths_give_the_same_gradebook(course, tmp_path):
 
 
 @pytest.mark.usefixtures("fake")
+def test_the_gradebook_is_copied_before_a_process_first_writes_into_it(course):
+    before = dump(course)
+    for _ in range(2):
+        assert by_nbgrader(course)["success"]
+        (copy,) = course.backups.glob("*.db")
+    after = dump(course)
+    shutil.copy(copy, course.gradebook)
+    assert dump(course) == before != after
+
+
+@pytest.mark.usefixtures("fake")
 def test_one_broken_submission_costs_nobody_else(course):
     assert by_nbgrader(course)["success"]
     found = {row.student: row for row in rows(course, LAB)}
@@ -300,6 +312,7 @@ def test_the_real_engine_gives_the_same_on_both_paths(course, tmp_path):
     shutil.copytree(course.root, tmp_path / "other")
     other = Course.open(tmp_path / "other")
     nbgrader(course, "autograde", LAB)
+    assert len(list(course.backups.glob("*.db"))) == 1
     by_autograder(other)
     assert dump(course) == dump(other)
     ada, bob = rows(course, LAB)
