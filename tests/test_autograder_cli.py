@@ -5,9 +5,12 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import engine_fakes
 import pytest
@@ -188,6 +191,59 @@ def test_a_folder_is_graded_once_and_a_broken_file_stops_nobody(handed_in, tmp_p
     assert outcome.read_bytes() == before
     run("regrade", "--course", course, "--workers", "1", "--yes", status=1)
     assert Outcome.from_json(outcome.read_text()).points == Outcome.from_json(before.decode()).points / 2
+
+
+def test_a_regrade_that_is_declined_leaves_the_course_as_it_was(handed_in, tmp_path, monkeypatch):
+    """The lab's points, its due date and two of its files are other ones now, and one student's scores would change."""
+    runner = sys.modules["autograder.sandbox.runner"]
+    monkeypatch.setattr(runner, "grade", grader(1.0))
+    shutil.rmtree(handed_in / "eve")
+    course = tmp_path / "course"
+    run("grade", handed_in, "--course", course, "--workers", "1")
+    with sqlite3.connect(course / "gradebook.db") as database:
+        database.execute("UPDATE grade_cells SET max_score = 99")
+    database.close()
+    for folder in ("source", "release"):
+        (course / folder / LAB / "pruning.ipynb").write_text("an earlier lab")
+    (course / "deadlines.csv").write_text(f"lab,student,due\n{LAB},,2026-02-01T00:00:00+00:00\n")
+    monkeypatch.setattr(runner, "grade", grader(0.5))
+    arguments = ("regrade", "--course", course, "--workers", "1")
+    before = standing(course)
+    for more, said in ((("--force",), "Write these"), (("--dry-run",), "Nothing was written")):
+        asked = run(*arguments, *more, input="n\n")
+        assert said in asked.output and "keeps_the_largest" in asked.output
+        assert table(asked.stdout)["changed"] == "1" and table(asked.stdout)["written"] == "0"
+        assert standing(course) == before
+    written = run(*arguments, input="y\n")
+    assert table(written.stdout)["written"] == "1"
+    after = standing(course)
+    assert (99.0,) in before["gradebook"][0] and (99.0,) not in after["gradebook"][0]
+    assert {name for name in after if after[name] != before.get(name)} >= {
+        f"{folder}/{LAB}/pruning.ipynb" for folder in ("source", "release", "autograded/ada")
+    }
+    assert table(run(*arguments).stdout) == {
+        "graded again": "2", "new": "0", "changed": "0", "unchanged": "2", "failed": "0", "written": "0"
+    }  # fmt: skip
+
+
+def standing(course):
+    """The gradebook, and every file but the cache's."""
+    with closing(sqlite3.connect(course / "gradebook.db")) as database:
+        points = database.execute("SELECT max_score FROM grade_cells").fetchall()
+        found = {"gradebook": [points, list(database.iterdump())]}
+    left_out = {"cache", "gradebook.db", ".writer.lock"}
+    files = [path for path in course.rglob("*") if path.is_file()]
+    named = {path.relative_to(course): path for path in files}
+    return found | {
+        str(name): path.read_bytes() for name, path in named.items() if name.parts[0] not in left_out
+    }
+
+
+def table(text):
+    """The last table of an output, of one row, by its columns."""
+    lines = [line for line in text.splitlines() if line.startswith(("┃", "│"))]
+    head, row = ([cell.strip() for cell in re.split("[┃│]", line)[1:-1]] for line in lines[-2:])
+    return dict(zip(head, row, strict=True))
 
 
 def test_the_summary_shows_what_needs_a_person(handed_in, tmp_path, monkeypatch):
