@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 from conftest import skip_or_fail
+from formgraders import ATTEMPTS, formgrader
 from gradebook_fakes import LAB, WHEN, entry, notebook, outcome
 
 from autograder import notebook as nb
@@ -324,11 +325,9 @@ def test_the_real_engine_gives_the_same_on_both_paths(course, tmp_path):
 
 
 def test_a_written_answer_is_graded_in_the_formgrader(course):
-    from autograder.gradebook.serve import running
-
     with open_book(course) as book:
         book.write(entry(answers={ANSWER: "Because.", "pruning-2-explain": HOSTILE}))
-    with running(course) as server:
+    with formgrader(course) as server:
 
         def ask(path, method="GET", body=None):
             request = urllib.request.Request(
@@ -337,7 +336,7 @@ def test_a_written_answer_is_graded_in_the_formgrader(course):
                 headers={"Authorization": f"token {server.token}"},
                 data=None if body is None else json.dumps(body).encode(),
             )
-            with urllib.request.urlopen(request, timeout=60) as reply:
+            with urllib.request.urlopen(request, timeout=180) as reply:
                 return reply.read().decode()
 
         listed = json.loads(ask("/formgrader/api/assignments"))
@@ -374,11 +373,14 @@ def test_a_written_answer_is_graded_in_the_formgrader(course):
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_the_formgrader_ends_with_the_command(course, end):
     code = f"from autograder.gradebook import Course; from autograder.gradebook.serve import serve\nserve(Course.open({str(course.root)!r}), 0, False)"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
-        address = process.stdout.readline().split()[-1]
-        with urllib.request.urlopen(address, timeout=60) as page:
+    for _ in range(ATTEMPTS):
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        if said := process.stdout.readline():
+            break
+        process.communicate()
+    with process:
+        address = said.split()[-1]
+        with urllib.request.urlopen(address, timeout=180) as page:
             assert b"formgrade" in page.read()
         process.send_signal(end)
         assert process.wait(timeout=60) == 0
