@@ -321,14 +321,20 @@ def test_the_whole_way_on_the_fake_sandbox(handed_in, tmp_path, monkeypatch):
     course = ("--course", tmp_path / "course")
     assert "nothing is graded yet" in run("export", "-o", tmp_path / "x.csv", *made(course), status=1).stderr
     run("grade", handed_in, *course, "--workers", "1")
-    run("export", "-o", tmp_path / "marks.csv", *course)
+    told = run("export", "-o", tmp_path / "marks.csv", *course)
+    assert table(told.stdout)["lab"] == LAB and table(told.stdout)["graded"] == "2"
+    assert "exporting" in told.stderr
     lines = (tmp_path / "marks.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["student", "ada", "bob"]
     run("export", "--format", "gradescope", "-o", tmp_path / "results", "--lab", "pruning", *course)
     assert len(list((tmp_path / "results").rglob("*.json"))) == 2
-    assert "2 pages" in run("feedback", *course).stdout
-    assert "Nothing here changed a score" in run("report", *course).stdout
-    run("report", *course, "-o", tmp_path / "report.html")
+    pages = run("feedback", *course)
+    assert "2 pages" in pages.stdout and table(pages.stdout) == {"lab": LAB, "pages": "2", "failed": "0"}
+    report = run("report", *course)
+    assert "Nothing here changed a score" in report.stdout and "reading" in report.stderr
+    assert table(report.stdout)["submissions"] == table(report.stdout)["graded"] == "2"
+    told = run("report", *course, "-o", tmp_path / "report.html")
+    assert table(told.stdout)["flags"] == "1"
     assert "ada" in (tmp_path / "report.html").read_text()
     kept = run("forget", "--student", "ada", *course, input="n\n", status=1)
     assert "Nothing was deleted" in kept.stderr
@@ -336,6 +342,27 @@ def test_the_whole_way_on_the_fake_sandbox(handed_in, tmp_path, monkeypatch):
     assert not list((tmp_path / "course").rglob("*ada*"))
     run("export", "-o", tmp_path / "marks.csv", *course)
     assert "ada" not in (tmp_path / "marks.csv").read_text()
+
+
+def test_export_and_report_keep_to_one_student(handed_in, tmp_path, monkeypatch):
+    shutil.rmtree(handed_in / "eve")
+    monkeypatch.setattr(sys.modules["autograder.sandbox.runner"], "grade", grader(1.0))
+    course = ("--course", tmp_path / "course")
+    roster = "id,first_name,last_name,canvas_id\nada,Ada,L,1\nbob,Bob,M,2\n"
+    (tmp_path / "class.csv").write_text(roster)
+    run("grade", handed_in, *course, "--workers", "1", "--roster", tmp_path / "class.csv")
+    for form in ("csv", "canvas", "gradescope"):
+        run("export", "--format", form, "-o", tmp_path / form, "--student", "bob", *course)
+    for form in ("csv", "canvas"):
+        text = (tmp_path / form).read_text().lower()
+        assert "bob" in text and "ada" not in text
+    assert len(list((tmp_path / "gradescope").rglob("*.json"))) == 1
+    flags = {
+        name: table(run("report", "--student", name, *course).stdout)["flags"] for name in ("ada", "bob")
+    }
+    assert flags == {"ada": "0", "bob": "1"}
+    for command in (("export", "-o", tmp_path / "none"), ("report",)):
+        assert "nothing of eve is" in run(*command, "--student", "eve", *course, status=1).stderr
 
 
 def made(course):
