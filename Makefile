@@ -89,7 +89,7 @@ fuzz:  ## coverage-guided fuzzing of the .efz reader, on Linux, in rounds of fiv
 	@$(SETUP) --extra dev --extra fuzz
 	@mkdir -p build/fuzz/corpus
 	@set -e; for round in $$(seq $(ROUNDS)); do NUMBA_DISABLE_JIT=1 $(BIN)/python tests/fuzz/fuzz_efz.py \
-	  build/fuzz/corpus tests/fixtures/efz -max_total_time=300 -timeout=300 -artifact_prefix=build/fuzz/; done
+	  build/fuzz/corpus tests/fixtures/efz -max_total_time=300 -artifact_prefix=build/fuzz/; done
 
 clean:  ## remove what was built; .venv and my-labs stay
 	rm -rf build dist book/_build book/_generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
