@@ -15,6 +15,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 BOOK = ROOT / "build" / "book" / "html"
 # Over file: a page may not read its neighbours, so search shows titles without excerpts.
 EXCERPTS = ("search.html",)
+# In one go: a figure that plays on while a busy machine looks for its button would come to its end.
+PAUSED_AT_3 = """figure => {
+  if (Number(figure.querySelector('input[type=range]').value) < 3) return false;
+  [...figure.querySelectorAll('button')].find(button => button.textContent === 'Pause').click();
+  return true;
+}"""
 
 
 @pytest.fixture(scope="module")
