@@ -5,9 +5,12 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import engine_fakes
 import pytest
@@ -190,6 +193,59 @@ def test_a_folder_is_graded_once_and_a_broken_file_stops_nobody(handed_in, tmp_p
     assert Outcome.from_json(outcome.read_text()).points == Outcome.from_json(before.decode()).points / 2
 
 
+def test_a_regrade_that_is_declined_leaves_the_course_as_it_was(handed_in, tmp_path, monkeypatch):
+    """The lab's points, its due date and two of its files are other ones now, and one student's scores would change."""
+    runner = sys.modules["autograder.sandbox.runner"]
+    monkeypatch.setattr(runner, "grade", grader(1.0))
+    shutil.rmtree(handed_in / "eve")
+    course = tmp_path / "course"
+    run("grade", handed_in, "--course", course, "--workers", "1")
+    with sqlite3.connect(course / "gradebook.db") as database:
+        database.execute("UPDATE grade_cells SET max_score = 99")
+    database.close()
+    for folder in ("source", "release"):
+        (course / folder / LAB / "pruning.ipynb").write_text("an earlier lab")
+    (course / "deadlines.csv").write_text(f"lab,student,due\n{LAB},,2026-02-01T00:00:00+00:00\n")
+    monkeypatch.setattr(runner, "grade", grader(0.5))
+    arguments = ("regrade", "--course", course, "--workers", "1")
+    before = standing(course)
+    for more, said in ((("--force",), "Write these"), (("--dry-run",), "Nothing was written")):
+        asked = run(*arguments, *more, input="n\n")
+        assert said in asked.output and "keeps_the_largest" in asked.output
+        assert table(asked.stdout)["changed"] == "1" and table(asked.stdout)["written"] == "0"
+        assert standing(course) == before
+    written = run(*arguments, input="y\n")
+    assert table(written.stdout)["written"] == "1"
+    after = standing(course)
+    assert (99.0,) in before["gradebook"][0] and (99.0,) not in after["gradebook"][0]
+    assert {name for name in after if after[name] != before.get(name)} >= {
+        f"{folder}/{LAB}/pruning.ipynb" for folder in ("source", "release", "autograded/ada")
+    }
+    assert table(run(*arguments).stdout) == {
+        "graded again": "2", "new": "0", "changed": "0", "unchanged": "2", "failed": "0", "written": "0"
+    }  # fmt: skip
+
+
+def standing(course):
+    """The gradebook, and every file but the cache's."""
+    with closing(sqlite3.connect(course / "gradebook.db")) as database:
+        points = database.execute("SELECT max_score FROM grade_cells").fetchall()
+        found = {"gradebook": [points, list(database.iterdump())]}
+    left_out = {"cache", "gradebook.db", ".writer.lock"}
+    files = [path for path in course.rglob("*") if path.is_file()]
+    named = {path.relative_to(course): path for path in files}
+    return found | {
+        str(name): path.read_bytes() for name, path in named.items() if name.parts[0] not in left_out
+    }
+
+
+def table(text):
+    """The last table of an output, of one row, by its columns."""
+    lines = [line for line in text.splitlines() if line.startswith(("┃", "│"))]
+    head, row = ([cell.strip() for cell in re.split("[┃│]", line)[1:-1]] for line in lines[-2:])
+    return dict(zip(head, row, strict=True))
+
+
 def test_the_summary_shows_what_needs_a_person(handed_in, tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["autograder.sandbox.runner"], "grade", grader(1.0))
     shutil.rmtree(handed_in / "eve")
@@ -265,14 +321,20 @@ def test_the_whole_way_on_the_fake_sandbox(handed_in, tmp_path, monkeypatch):
     course = ("--course", tmp_path / "course")
     assert "nothing is graded yet" in run("export", "-o", tmp_path / "x.csv", *made(course), status=1).stderr
     run("grade", handed_in, *course, "--workers", "1")
-    run("export", "-o", tmp_path / "marks.csv", *course)
+    told = run("export", "-o", tmp_path / "marks.csv", *course)
+    assert table(told.stdout)["lab"] == LAB and table(told.stdout)["graded"] == "2"
+    assert "exporting" in told.stderr
     lines = (tmp_path / "marks.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["student", "ada", "bob"]
     run("export", "--format", "gradescope", "-o", tmp_path / "results", "--lab", "pruning", *course)
     assert len(list((tmp_path / "results").rglob("*.json"))) == 2
-    assert "2 pages" in run("feedback", *course).stdout
-    assert "Nothing here changed a score" in run("report", *course).stdout
-    run("report", *course, "-o", tmp_path / "report.html")
+    pages = run("feedback", *course)
+    assert "2 pages" in pages.stdout and table(pages.stdout) == {"lab": LAB, "pages": "2", "failed": "0"}
+    report = run("report", *course)
+    assert "Nothing here changed a score" in report.stdout and "reading" in report.stderr
+    assert table(report.stdout)["submissions"] == table(report.stdout)["graded"] == "2"
+    told = run("report", *course, "-o", tmp_path / "report.html")
+    assert table(told.stdout)["flags"] == "1"
     assert "ada" in (tmp_path / "report.html").read_text()
     kept = run("forget", "--student", "ada", *course, input="n\n", status=1)
     assert "Nothing was deleted" in kept.stderr
@@ -280,6 +342,27 @@ def test_the_whole_way_on_the_fake_sandbox(handed_in, tmp_path, monkeypatch):
     assert not list((tmp_path / "course").rglob("*ada*"))
     run("export", "-o", tmp_path / "marks.csv", *course)
     assert "ada" not in (tmp_path / "marks.csv").read_text()
+
+
+def test_export_and_report_keep_to_one_student(handed_in, tmp_path, monkeypatch):
+    shutil.rmtree(handed_in / "eve")
+    monkeypatch.setattr(sys.modules["autograder.sandbox.runner"], "grade", grader(1.0))
+    course = ("--course", tmp_path / "course")
+    roster = "id,first_name,last_name,canvas_id\nada,Ada,L,1\nbob,Bob,M,2\n"
+    (tmp_path / "class.csv").write_text(roster)
+    run("grade", handed_in, *course, "--workers", "1", "--roster", tmp_path / "class.csv")
+    for form in ("csv", "canvas", "gradescope"):
+        run("export", "--format", form, "-o", tmp_path / form, "--student", "bob", *course)
+    for form in ("csv", "canvas"):
+        text = (tmp_path / form).read_text().lower()
+        assert "bob" in text and "ada" not in text
+    assert len(list((tmp_path / "gradescope").rglob("*.json"))) == 1
+    flags = {
+        name: table(run("report", "--student", name, *course).stdout)["flags"] for name in ("ada", "bob")
+    }
+    assert flags == {"ada": "0", "bob": "1"}
+    for command in (("export", "-o", tmp_path / "none"), ("report",)):
+        assert "nothing of eve is" in run(*command, "--student", "eve", *course, status=1).stderr
 
 
 def made(course):

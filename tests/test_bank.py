@@ -12,9 +12,10 @@ import pytest
 from autograder import bank, build, mutating
 from autograder import notebook as nb
 from autograder.bank import __main__ as command
-from autograder.bank import running, sources, submission, traces
+from autograder.bank import batches, running, sources, submission, traces
 from autograder.bank.draft import Draft
 from autograder.case import load
+from efflab import topics
 
 CASES = {lab.name: load(lab) for lab in nb.find(build.ROOT)}
 QUICK = (
@@ -47,6 +48,22 @@ def test_every_lab_has_at_least_seventy_submissions_of_every_kind(case):
         assert set(one.expected) == set(due)
         assert all(0 <= points <= due[task] for task, points in one.expected.items()), one.name
     assert any(one.points == sum(due.values()) for one in found)
+
+
+def test_the_class_has_all_of_one_lab_and_a_part_of_every_other_ready_one():
+    batch = batches.everything(CASES)
+    assert len({(one.lab, one.name) for one in batch}) == len(batch)
+    by_lab = {
+        topic.lab: [one.name for one in batch if one.lab == topic.lab]
+        for topic in topics.TOPICS
+        if topic.ready
+    }
+    assert sum(map(len, by_lab.values())) == len(batch)
+    for lab, names in by_lab.items():
+        found = bank.submissions(CASES[lab])
+        assert {one.name for one in batches.neighbours(list(found))} <= set(names)
+        part = len(names) / len(found)
+        assert part == 1 if lab == "01-pruning" else 0.2 < part < 0.4
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)

@@ -24,6 +24,12 @@ HAS_COLOUR = """(canvas, wanted) => {
     if (data[i + 3] === 255 && wanted.every((level, j) => data[i + j] === level)) return true;
   return false;
 }"""
+# In one go: a figure that plays on while a busy machine looks for its button would come to its end.
+PAUSED_AT_3 = """figure => {
+  if (Number(figure.querySelector('input[type=range]').value) < 3) return false;
+  [...figure.querySelectorAll('button')].find(button => button.textContent === 'Pause').click();
+  return true;
+}"""
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 from browser import Watched, browser
+from formgraders import formgrader
 from playwright.sync_api import Response
 
 from autograder import notebook as nb
 from autograder.gradebook import rows
 from autograder.gradebook.course import Course
-from autograder.gradebook.serve import Server, running
+from autograder.gradebook.serve import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
 LAB = "00-measuring"
@@ -44,7 +45,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
 
 @pytest.fixture
 def server(course: Course) -> Iterator[Server]:
-    with running(course) as found:
+    with formgrader(course) as found:
         yield found
 
 

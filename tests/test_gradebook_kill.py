@@ -16,22 +16,28 @@ from autograder import notebook as nb
 from autograder.build import ROOT
 from autograder.gradebook import Course, open_book, rows
 
-WRITER = """
-import sys
+COUNT = 40
+WRITER = f"""
+import sys, time
 from gradebook_fakes import entry, outcome
 from autograder.gradebook import Course, open_book
 with open_book(Course.open(sys.argv[1])) as book:
     print("open", flush=True)
-    for number in range(40):
+    for number in range({COUNT}):
+        if number == int(sys.argv[2]):
+            time.sleep(600)
         failing = ["keeps_the_largest"] if number % 3 else []
-        book.write(entry(f"student{number:02}", {"pruning-1-explain": f"answer {number}"}, outcome=outcome(failing)))
+        answers = {{"pruning-1-explain": f"answer {{number}}"}}
+        book.write(entry(f"student{{number:02}}", answers, outcome=outcome(failing)))
+        print(number, flush=True)
 """
 
 
-def writer(course):
+def writer(course, most=COUNT):
+    """A process that writes so many submissions of the class, and tells of each when it is written."""
     path = os.pathsep.join([str(Path(__file__).parent), str(ROOT)])
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(course.root)],
+        [sys.executable, "-c", WRITER, str(course.root), str(most)],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": path},
@@ -41,7 +47,7 @@ def writer(course):
 
 
 def finish(process):
-    process.communicate(timeout=120)
+    process.communicate(timeout=240)
     return process.returncode
 
 
@@ -73,15 +79,15 @@ def test_a_killed_writer_leaves_a_whole_gradebook_and_goes_on(tmp_path):
     assert finish(writer(undisturbed)) == 0
     disturbed = Course(shutil.copytree(template.root, tmp_path / "disturbed"))
     moments = random.Random(3)
-    counts = []
-    for _ in range(4):
-        process = writer(disturbed)
-        time.sleep(moments.uniform(0.0, 0.6))
+    for least, most in ((0, 8), (8, 16), (16, 24), (24, 32)):
+        process = writer(disturbed, most)
+        for number in range(least):
+            assert process.stdout.readline() == f"{number}\n"
+        time.sleep(moments.uniform(0.0, 0.1))
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        counts.append(whole(disturbed))
-    assert counts == sorted(counts) and counts[-1] < 40
+        assert least <= whole(disturbed) <= most
     assert finish(writer(disturbed)) == 0
-    assert whole(disturbed) == 40
+    assert whole(disturbed) == COUNT
     assert rows(disturbed, LAB) == rows(undisturbed, LAB)
     assert files(disturbed) == files(undisturbed)

@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 from conftest import skip_or_fail
+from formgraders import ATTEMPTS, formgrader
 from gradebook_fakes import LAB, WHEN, entry, notebook, outcome
 
 from autograder import notebook as nb
@@ -187,6 +188,7 @@ def test_generate_assignment_releases_the_lab_as_the_repository_does(course):
     released = (course.release / LAB / "pruning.ipynb").read_bytes()
     shutil.rmtree(course.release / LAB)
     nbgrader(course, "generate_assignment", LAB, "--force")
+    assert len(list(course.backups.glob("*.db"))) == 1
     assert (course.release / LAB / "pruning.ipynb").read_bytes() == released
     assert [path.name for path in (course.release / LAB).iterdir()] == ["pruning.ipynb"]
 
@@ -263,6 +265,17 @@ def test_both_paths_give_the_same_gradebook(course, tmp_path):
 
 
 @pytest.mark.usefixtures("fake")
+def test_the_gradebook_is_copied_before_a_process_first_writes_into_it(course):
+    before = dump(course)
+    for _ in range(2):
+        assert by_nbgrader(course)["success"]
+        (copy,) = course.backups.glob("*.db")
+    after = dump(course)
+    shutil.copy(copy, course.gradebook)
+    assert dump(course) == before != after
+
+
+@pytest.mark.usefixtures("fake")
 def test_one_broken_submission_costs_nobody_else(course):
     assert by_nbgrader(course)["success"]
     found = {row.student: row for row in rows(course, LAB)}
@@ -300,6 +313,7 @@ def test_the_real_engine_gives_the_same_on_both_paths(course, tmp_path):
     shutil.copytree(course.root, tmp_path / "other")
     other = Course.open(tmp_path / "other")
     nbgrader(course, "autograde", LAB)
+    assert len(list(course.backups.glob("*.db"))) == 1
     by_autograder(other)
     assert dump(course) == dump(other)
     ada, bob = rows(course, LAB)
@@ -311,11 +325,9 @@ def test_the_real_engine_gives_the_same_on_both_paths(course, tmp_path):
 
 
 def test_a_written_answer_is_graded_in_the_formgrader(course):
-    from autograder.gradebook.serve import running
-
     with open_book(course) as book:
         book.write(entry(answers={ANSWER: "Because.", "pruning-2-explain": HOSTILE}))
-    with running(course) as server:
+    with formgrader(course) as server:
 
         def ask(path, method="GET", body=None):
             request = urllib.request.Request(
@@ -324,7 +336,7 @@ def test_a_written_answer_is_graded_in_the_formgrader(course):
                 headers={"Authorization": f"token {server.token}"},
                 data=None if body is None else json.dumps(body).encode(),
             )
-            with urllib.request.urlopen(request, timeout=60) as reply:
+            with urllib.request.urlopen(request, timeout=180) as reply:
                 return reply.read().decode()
 
         listed = json.loads(ask("/formgrader/api/assignments"))
@@ -361,11 +373,14 @@ def test_a_written_answer_is_graded_in_the_formgrader(course):
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_the_formgrader_ends_with_the_command(course, end):
     code = f"from autograder.gradebook import Course; from autograder.gradebook.serve import serve\nserve(Course.open({str(course.root)!r}), 0, False)"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
-        address = process.stdout.readline().split()[-1]
-        with urllib.request.urlopen(address, timeout=60) as page:
+    for _ in range(ATTEMPTS):
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        if said := process.stdout.readline():
+            break
+        process.communicate()
+    with process:
+        address = said.split()[-1]
+        with urllib.request.urlopen(address, timeout=180) as page:
             assert b"formgrade" in page.read()
         process.send_signal(end)
         assert process.wait(timeout=60) == 0

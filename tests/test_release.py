@@ -169,6 +169,9 @@ def test_release_fills_the_gradebook_and_writes_the_bundle(tmp_path, files, monk
     arguments = ["release", "--course", str(tmp_path / "course"), "--zip", str(tmp_path / "b.zip")]
     result = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "b")])
     assert result.exit_code == 0, result.output
+    assert "releasing" in result.stderr
+    (line,) = [line for line in result.stdout.splitlines() if " 01-pruning " in line]
+    assert [cell.strip() for cell in line.split("│")[1:-1]] == ["01-pruning", "6", "40", "10", "-"]
     assert (tmp_path / "b.zip").read_bytes() == zipped.pack(files)
     assert (tmp_path / "b" / "labs/01-pruning/pruning.ipynb").is_file()
     assert (tmp_path / "course" / "release" / "01-pruning" / "pruning.ipynb").is_file()

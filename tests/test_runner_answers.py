@@ -1,6 +1,7 @@
 """What odd answers, endless checks and claimed outputs cost: their own check, and nothing else."""
 
 import threading
+import time
 
 import pytest
 from sandboxed import job, shared
@@ -85,6 +86,23 @@ def test_a_check_that_never_ends_is_ended(sandbox, monkeypatch, in_thread):
     else:
         run()
     assert [result.points for result in done[0].tasks[0].results] == [0, 1]
+
+
+def test_a_check_may_wait_for_the_processor_but_not_for_ever(sandbox, monkeypatch):
+    monkeypatch.setattr("autograder.sandbox.runner.CHECK_SECONDS", 0.3)
+
+    def waits(seconds):
+        def check(student, rng):
+            student.call("f")
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                time.sleep(0.01)
+
+        return check
+
+    checks = [a_check(waits(0.6)), a_check(waits(60.0)), a_check(waits(0.6))]
+    (scores,) = grade(job("def f(): return 1"), checks, sandbox).tasks
+    assert [result.points for result in scores.results] == [1, 0, 1]
 
 
 def test_checks_share_what_they_ask_to_share(sandbox):

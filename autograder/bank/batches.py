@@ -7,17 +7,24 @@ from autograder import bank
 from autograder.bank.running import Graded
 from autograder.bank.submission import Submission
 from autograder.case import Case
+from efflab import topics
 
 NEIGHBOURS = frozenset({"honest", "partial", "different"})
+WHOLE = "01-pruning"
+"""The lab whose submissions are all in the batch."""
 SHARE = 4
-"""Of the other lab's hostile ones, and in a shortened batch of what waits for deadlines, every so-many-th is taken."""
+"""Of each other lab's broken and hostile ones every so-many-th is taken, and of a batch for a sample of it."""
 
 
 def everything(cases: Mapping[str, Case]) -> list[Submission]:
-    """All of lab 01, and of lab 00 the neighbours and a part of the others."""
-    first, second = (bank.submissions(cases[name]) for name in ("01-pruning", "00-measuring"))
-    others = [one for one in second if one.kind not in NEIGHBOURS and not one.quick]
-    return [*first, *neighbours(list(second)), *others[::SHARE]]
+    """All of lab 01; of every other ready lab the neighbours and a part of the others, each lab another part."""
+    batch = list(bank.submissions(cases[WHOLE]))
+    labs = [topic.lab for topic in topics.TOPICS if topic.ready and topic.lab != WHOLE]
+    for place, lab in enumerate(labs):
+        found = bank.submissions(cases[lab])
+        others = [one for one in found if one.kind not in NEIGHBOURS and not one.quick]
+        batch += [*neighbours(list(found)), *others[place % SHARE :: SHARE]]
+    return batch
 
 
 def neighbours(batch: list[Submission]) -> list[Submission]:

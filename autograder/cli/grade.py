@@ -1,6 +1,7 @@
 """``autograder grade``: from what students handed in to the gradebook."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -128,7 +129,7 @@ def _write(
         for work, outcome in batch.graded(works, Cache(book.course.cache), settings, show.note):
             entry = batch.entry(work, outcome, people)
             late = bool(entry.due and entry.timestamp and entry.timestamp > entry.due)
-            tally.add(_written(book, work, entry), outcome, late=late)
+            tally.add(careful(book.write, book, work, entry), outcome, late=late)
             step()
 
 
@@ -153,14 +154,14 @@ def read(found: "Sequence[batch.Submission]", secret: str) -> "list[batch.Work]"
     return works
 
 
-def _written(book: "Book", work: "batch.Work", entry: "Entry") -> "Change":
-    """Write an entry; trouble of this machine never takes the place of an earlier grade, nor stops the others."""
+def careful(step: "Callable[[Entry], Change]", book: "Book", work: "batch.Work", entry: "Entry") -> "Change":
+    """Compare or write an entry; trouble of this machine never takes the place of an earlier grade, nor stops the others."""
     from autograder.gradebook import Change
 
     trouble = entry.outcome.failure if work.job is not None else ""
     try:
         if not trouble or not book.outcome_path(entry.student, entry.lab).is_file():
-            return book.write(entry)
+            return step(entry)
     except Exception as error:  # noqa: BLE001 - whatever the gradebook says of one submission, the others go on
         trouble = f"the gradebook did not take it: {' '.join(str(error).split()) or type(error).__name__}"
     return Change(entry.student, entry.lab, "failed", failure=trouble)
@@ -169,7 +170,11 @@ def _written(book: "Book", work: "batch.Work", entry: "Entry") -> "Change":
 def prepare(book: "Book", labs: "Iterable[nb.Lab]", people: "batch.People") -> None:
     """Bring labs, due dates and the class into the gradebook."""
     chosen = list(labs)
-    dates = {lab.name: due for lab in chosen if (due := people.due(lab.name, "")) is not None}
-    book.prepare(chosen, due=dates)
+    book.prepare(chosen, due=due_dates(chosen, people))
     for student in people.roster.students if people.roster else ():
         book.enrol(student.id, student.first_name or "", student.last_name or "", student.email or "")
+
+
+def due_dates(labs: "Iterable[nb.Lab]", people: "batch.People") -> "dict[str, datetime]":
+    """When labs are due for everybody, where that is known."""
+    return {lab.name: due for lab in labs if (due := people.due(lab.name, "")) is not None}

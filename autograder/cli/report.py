@@ -12,6 +12,7 @@ from efflab.errors import EfflabError
 
 def report(
     lab: options.Lab = None,
+    student: options.Student = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write a page that opens offline.")
     ] = None,
@@ -19,16 +20,24 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Show similar submissions, statistics of each task and what was flagged; no score follows from it."""
+    from autograder.engine import batch
     from autograder.report import overview, page
 
     opened = options.open_course(course)
-    found = [made for one in options.labs(lab) if (made := overview.lab(opened, one)) is not None]
-    if not found:
-        raise EfflabError(f"nothing is submitted yet in {opened.root}")
+    labs = [one for one in options.labs(lab) if batch.submitted(opened, [one], student)]
+    if not labs:
+        whose = f"nothing of {student} is" if student else "nothing is"
+        raise EfflabError(f"{whose} submitted yet in {opened.root}")
+    with show.bar("reading", len(batch.submitted(opened, labs))) as step:
+        found = [made for one in labs if (made := overview.lab(opened, one, step)) is not None]
+    if student is not None:
+        found = [one.about(student) for one in found]
     if output is not None:
         show.say(f"The report is in {page.write(found, output)}", err=as_json)
     if as_json:
         show.print_json([one.as_json() for one in found])
-    elif output is None:
+        return
+    if output is None:
         for one in found:
             overview.show(one)
+    overview.summary(found)

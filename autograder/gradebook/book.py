@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,11 +79,33 @@ class Book:
                 checked(student), **{key: value for key, value in given.items() if value}
             )
 
+    @contextlib.contextmanager
+    def rehearsal(
+        self, chosen: Iterable[nb.Lab] = (), *, due: dict[str, datetime] | None = None
+    ) -> Iterator[Callable[[Entry], Change]]:
+        """Give what says of an entry what `write` would change, once `prepare` were done; nothing is written.
+
+        Args:
+            chosen: the labs to prepare; others are as the gradebook has them.
+            due: as for `prepare`.
+
+        Raises:
+            EfflabError: the labs cannot be prepared.
+        """
+        with self._connection.transaction(keep=False) as book:
+            for lab in chosen:
+                prepare.rows(book, labs.read(lab), (due or {}).get(lab.name))
+
+            def compare(entry: Entry) -> Change:
+                now, then = self._standings(book, entry)
+                return change(entry, now, then, self._before(entry), files=bool(self._stale(entry)))
+
+            yield compare
+
     def compare(self, entry: Entry) -> Change:
         """What `write` would change; nothing is written."""
-        with self._connection.transaction() as book:
-            now, then = self._standings(book, entry)
-        return change(entry, now, then, self._before(entry), files=bool(self._stale(entry)))
+        with self.rehearsal() as compare:
+            return compare(entry)
 
     def write(self, entry: Entry) -> Change:
         """Write a submission: its notebook and outcome first, then its grades in one transaction.

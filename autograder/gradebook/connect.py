@@ -50,12 +50,16 @@ class Connection:
             connection.exec_driver_sql(_ANSWERS)
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator["Gradebook"]:
-        """Give nbgrader's gradebook; whatever is done with it in the block happens as a whole or not at all."""
+    def transaction(self, *, keep: bool = True) -> Iterator["Gradebook"]:
+        """Give nbgrader's gradebook; whatever is done with it in the block happens as a whole or not at all.
+
+        Args:
+            keep: whether it stays; otherwise it is undone at the end.
+        """
         from sqlalchemy.exc import SAWarning  # noqa: PLC0415
         from sqlalchemy.orm import scoped_session, sessionmaker  # noqa: PLC0415
 
-        with self._engine.connect() as connection, connection.begin():
+        with self._engine.connect() as connection, connection.begin() as whole:
             maker = sessionmaker(bind=connection, join_transaction_mode="create_savepoint")
             self._book.db = scoped_session(maker)
             try:
@@ -67,6 +71,8 @@ class Connection:
                 self._book.db.commit()
             finally:
                 self._book.db.remove()
+            if not keep:
+                whole.rollback()
 
     def close(self) -> None:
         """Let go of the file."""

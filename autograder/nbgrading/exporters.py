@@ -1,6 +1,7 @@
 """How nbgrader's converters read and write notebooks in a course folder."""
 
 import warnings
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,23 @@ from autograder.nbgrading import reading
 
 def _course(exporter: Any) -> Course:
     return Course.open(Path(exporter.parent.coursedir.root))
+
+
+_backed_up: set[tuple[Path, date]] = set()
+
+
+def _back_up(exporter: Any) -> None:
+    """Copy the gradebook before a converter first writes into it: once a process, and once a day in a server's.
+
+    Converters write the submission or the lab before they hand the first notebook to their exporter, which they make first.
+    """
+    if exporter.parent is None:
+        return
+    course, today = _course(exporter), datetime.now(UTC).date()
+    if (course.root, today) not in _backed_up and course.gradebook.is_file():
+        with open_book(course) as book:
+            book.backup()
+        _backed_up.add((course.root, today))
 
 
 def _place(resources: Any) -> tuple[str, str]:
@@ -33,6 +51,7 @@ class Rebuilding(NotebookExporter):
         super().__init__(**settings)  # type: ignore[no-untyped-call]  # nbconvert's own gap
         # The converter makes the parts of a submission before it adds them to its session; the scores are right.
         warnings.filterwarnings("ignore", r"Object of type <\w+> not in session", SAWarning)
+        _back_up(self)
 
     def from_filename(self, filename: str, resources: Any = None, **_: Any) -> Any:
         """Rebuild the submission that the converter is at."""
@@ -52,6 +71,10 @@ class Rebuilding(NotebookExporter):
 
 class Releasing(NotebookExporter):
     """For ``nbgrader generate_assignment``: the lab as the repository releases it, and its cells in the gradebook."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)  # type: ignore[no-untyped-call]  # as above
+        _back_up(self)
 
     def from_filename(self, filename: str, resources: Any = None, **_: Any) -> Any:
         """Release the lab that the converter is at; what stands in ``source/`` comes from the repository too."""

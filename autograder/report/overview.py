@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,18 +53,33 @@ class Overview:
         plain["groups"] = [list(group) for group in similarity.groups(self.alike)]
         return plain
 
+    def about(self, student: str) -> "Overview":
+        """The same with a single student's flags, and only the pairs that the student is one of."""
+        alike, copied = (
+            tuple(pair for pair in pairs if student in {pair.first, pair.second})
+            for pairs in (self.alike, self.copied)
+        )
+        return dataclasses.replace(
+            self,
+            alike=alike,
+            copied=copied,
+            flags=tuple(flag for flag in self.flags if flag[0] == student),
+            unreadable=tuple(one for one in self.unreadable if one == student),
+        )
 
-def lab(course: Course, one: nb.Lab) -> Overview | None:
+
+def lab(course: Course, one: nb.Lab, step: Callable[[], None] = lambda: None) -> Overview | None:
     """The report of a lab; None if nothing was handed in.
 
     Args:
         course: the course; only read.
         one: the lab.
+        step: called for each submission that is read.
     """
     found = batch.submitted(course, [one])
     if not found:
         return None
-    code, unreadable = _code(found)
+    code, unreadable = _code(found, step)
     pieces = _pieces(code)
     outcomes = _outcomes(course, one.name)
     starter = references.starter(one.name)
@@ -85,11 +100,14 @@ def lab(course: Course, one: nb.Lab) -> Overview | None:
     )
 
 
-def _code(found: Sequence[batch.Submission]) -> tuple[dict[tuple[str, str], str], list[str]]:
+def _code(
+    found: Sequence[batch.Submission], step: Callable[[], None]
+) -> tuple[dict[tuple[str, str], str], list[str]]:
     """The students' code by id and task, and those whose file cannot be read."""
     code: dict[tuple[str, str], str] = {}
     unreadable = []
     for submission in found:
+        step()
         released = engine.released(submission.lab.name).notebook
         try:
             rebuilt = rebuild.rebuild(submission.path.read_bytes(), released).notebook
@@ -169,6 +187,25 @@ def show(one: Overview) -> None:
     if one.flags:
         shown.table(("student", "task", "flagged"), one.flags[: shown.LINES])
     shown.say("Nothing here changed a score.")
+
+
+def summary(found: Sequence[Overview]) -> None:
+    """How much there is to look at, a line a lab."""
+    from autograder.cli import show as shown  # noqa: PLC0415 - as above
+
+    counts = [
+        (
+            one.submissions,
+            one.graded,
+            len(_joined(one.alike)),
+            len(_joined(one.copied)),
+            len(one.flags),
+            len(one.unreadable),
+        )
+        for one in found
+    ]
+    columns = ("lab", "submissions", "graded", "alike", "copied", "flags", "unreadable")
+    shown.table(columns, [(one.lab, *map(str, row)) for one, row in zip(found, counts, strict=True)])
 
 
 def _joined(pairs: Sequence[Pair]) -> list[tuple[str, str, str, str]]:

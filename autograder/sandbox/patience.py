@@ -1,4 +1,7 @@
-"""An end for checks that compute too long by themselves, as a comparison may that an odd answer has made endless."""
+"""An end for checks that compute too long by themselves, as a comparison may that an odd answer has made endless.
+
+What counts is the processor's time: a busy machine takes no points away.
+"""
 
 import contextlib
 import ctypes
@@ -6,6 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Self
+
+from autograder.sandbox.deadline import LONGEST
 
 _PERIOD = 0.05
 
@@ -18,7 +23,7 @@ class Patience:
     """A context in which checks have so many seconds each, not counting those that they wait for the student's code.
 
     Args:
-        seconds: for one check.
+        seconds: of the processor for one check, which may last five times as long.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -26,8 +31,8 @@ class Patience:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._grading = threading.get_ident()
-        self._since: float | None = None
-        self._spent, self._fired = 0.0, False
+        self._since: tuple[float, float] | None = None
+        self._spent, self._fired = (0.0, 0.0), False
         self._thread = threading.Thread(target=self._watch, name="patience", daemon=True)
 
     def __enter__(self) -> Self:
@@ -42,11 +47,11 @@ class Patience:
     @contextlib.contextmanager
     def check(self) -> Iterator[None]:
         """The time in this block is limited."""
-        self._clock(running=True, spent=0.0)
+        self._clock(running=True, anew=True)
         try:
             yield
         finally:
-            self._clock(running=False, spent=0.0)
+            self._clock(running=False, anew=True)
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
@@ -66,25 +71,36 @@ class Patience:
         finally:
             self._clock(running=False)
 
-    def _clock(self, *, running: bool, spent: float | None = None) -> None:
+    def _clock(self, *, running: bool, anew: bool = False) -> None:
         with self._lock:
-            now = time.monotonic()
-            if self._since is not None:
-                self._spent += now - self._since
-            if spent is not None:
-                self._spent = spent
+            self._spent = (0.0, 0.0) if anew else self._now()
+            if anew:
                 if self._fired:
                     # Fired in the last moment, and not raised yet: the next check must not get it.
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._grading), None)
                 self._fired = False
-            self._since = now if running else None
+            self._since = self._read() if running else None
+
+    def _now(self) -> tuple[float, float]:
+        """What the check has spent: processor time and wall time."""
+        if self._since is None:
+            return self._spent
+        computed, passed = self._read()
+        return self._spent[0] + computed - self._since[0], self._spent[1] + passed - self._since[1]
+
+    def _read(self) -> tuple[float, float]:
+        wall = time.monotonic()
+        if not hasattr(time, "pthread_getcpuclockid"):
+            return wall, wall
+        return time.clock_gettime(time.pthread_getcpuclockid(self._grading)), wall
 
     def _watch(self) -> None:
         while not self._over.wait(_PERIOD):
             with self._lock:
                 if self._since is None or self._fired:
                     continue
-                if self._spent + time.monotonic() - self._since > self._seconds:
+                computed, passed = self._now()
+                if computed > self._seconds or passed > LONGEST * self._seconds:
                     self._fired = True
                     kind = ctypes.py_object(OutOfPatience)
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._grading), kind)

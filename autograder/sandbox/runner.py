@@ -20,7 +20,7 @@ from autograder.tasks import Check, Failed
 
 Progress = Callable[[str], None]
 CHECK_SECONDS = 60.0
-"""What one check may compute by itself, in the grader's process."""
+"""What one check may compute by itself, in the grader's process; of the processor's time."""
 CHECK_BYTES = 3 * 2**30
 """What one check may take of memory there."""
 

@@ -155,3 +155,18 @@ def write_by_rows(  # noqa: PLR0917 - numba takes positions
         gaps_out[cursor[row]] = zeros % FILLER
         cursor[row] += 1
         last[row] = column
+
+
+def precompile() -> None:
+    """Compile every loop for the arrays that the package's functions give it, so that no call has to."""
+    gaps, starts, floats, kept = "uint8[::1]", "int32[::1]", "float32[::1]", "boolean[::1]"
+    for codes in ("uint8[::1]", "uint16[::1]"):
+        matrix = f"{codes}, {gaps}, {starts}, {floats}"
+        multiply.compile(f"({matrix}, float32[:, ::1], float32[:, ::1])")
+        multiply_one.compile(f"({matrix}, {floats}, {floats})")
+        decode_sparse.compile(f"({matrix}, float32[:, ::1])")
+        decode_dense.compile(f"({codes}, {floats}, {floats})")
+        read = f"{codes}, {gaps}, {kept}"
+        count_by_rows.compile(f"({read}, int64, boolean, int64[::1])")
+        write_by_rows.compile(f"({read}, {codes}, int64, boolean, {starts}, {codes}, {gaps})")
+    decode_halves.compile(f"(uint8[::1], int64, {floats}, {floats})")

@@ -240,3 +240,23 @@ def scatter_columns(
             column += right
             row -= right * rows
         out[row * columns + column] = codebook[labels[i]]
+
+
+def precompile() -> None:
+    """Compile every loop for the arrays that the package's functions give it, so that no call has to."""
+    index, keys, counts, symbols = "int32[::1]", "uint64[::1]", "int64[::1]", "uint16[::1]"
+    table = f"{keys}, {counts}, uint64"
+    slot_of.compile(f"(uint64, {table})")
+    tally.compile(f"({keys}, {table}, int64, int64)")
+    tally_gaps.compile(f"({index}, int64, int64, {counts}, {counts}, int64)")
+    tally_columns.compile(f"({index}, int64, int64, {index}, {index}, {counts}, {counts}, int64)")
+    emit.compile(
+        f"({index}, {keys}, int64, int64, int64, {table}, {symbols}, int64, int64, {symbols}, {symbols}, int64)"
+    )
+    label.compile(f"({keys}, {table}, {symbols}, int64, {symbols})")
+    for width in (8, 16, 32, 64):
+        bits = f"uint{width}[::1]"
+        compact.compile(f"({bits}, {index}, {keys})")
+        gather.compile(f"({bits}, {symbols}, {bits})")
+        scatter_rows.compile(f"({bits}, {symbols}, {symbols}, int64, {bits})")
+        scatter_columns.compile(f"({bits}, {symbols}, {symbols}, int64, {bits}, int64, int64)")

@@ -180,3 +180,22 @@ def read_book(data: Bytes, start: int, lengths: Bytes) -> int:  # noqa: C901, PL
     if bit < 8 * end and _number(data, bit, 8 * end - bit):
         return -3
     return end
+
+
+def precompile() -> None:
+    """Compile every loop for the arrays that the package's functions give it, those over streams too, so that no call has to."""
+    from efflab import huffman  # noqa: PLC0415 - the package loads its loops where it needs them
+
+    many = np.arange(1 << 18)
+    for symbols in (many.astype(np.uint8), (many % 300).astype(np.uint16)):
+        counts = huffman.symbol_counts(symbols)
+        # A code that is flat, and one with words that are too long for the quick tables.
+        for lengths in (
+            huffman.code_lengths(counts),
+            huffman.code_lengths(1.3 ** np.arange(counts.size), 20),
+        ):
+            code = huffman.HuffmanCode(lengths)
+            code.decode(code.encode(symbols), symbols.size)
+    skewed = np.arange(1, 5) ** 4
+    for weights in (skewed, skewed.astype(np.float64)):
+        huffman.unpack_lengths(huffman.pack_lengths(huffman.code_lengths(weights, 2)), weights.size)

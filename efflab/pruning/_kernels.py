@@ -101,3 +101,14 @@ def erase(bits: Bits, mask: NDArray[np.bool_]) -> None:
     """Set to +0 what ``mask`` does not keep."""
     for i in range(bits.size):
         bits[i] = bits[i] if mask[i] else np.uint32(0)
+
+
+def precompile() -> None:
+    """Compile every loop for the arrays that the package's functions give it, so that no call has to."""
+    bits, flags = "uint32[::1]", "boolean[::1]"
+    bracket.compile(f"({bits}, uint32, uint32, {bits})")
+    histogram_high.compile(f"({bits},)")
+    histogram_low.compile(f"({bits}, int64)")
+    for write in (keep_larger, keep_larger_erase_others):
+        write.compile(f"({bits}, uint32, {flags})")
+    erase.compile(f"({bits}, {flags})")

@@ -155,3 +155,23 @@ def sum_by_label(gradient: Array, labels: Array, zero: int, out: Array) -> None:
         sums[0, np.uint64(labels[i])] += gradient[i]
     for c in range(out.size):
         out[c] = (sums[0, c + zero] + sums[1, c + zero]) + (sums[2, c + zero] + sums[3, c + zero])
+
+
+def precompile() -> None:
+    """Compile every loop for the arrays that the package's functions give it, the search's too, so that no call has to."""
+    import torch  # noqa: PLC0415 - the loops themselves do without
+
+    from efflab.quantization import _decode, optimal_centroids  # noqa: PLC0415 - it loads its loops where it needs them
+    from efflab.quantization._nearest import labels  # noqa: PLC0415 - as above
+
+    ascending = np.linspace(-1, 1, 1 << 18) ** 3
+    for values in (ascending, ascending.astype(np.float32)):
+        optimal_centroids(values, 16)
+        optimal_centroids(values[::64], 300)
+        # Centroids so close together that a cell holds several; and more of them than a byte can tell apart.
+        for k, spread in ((16, 1.0), (16, 1e-6), (300, 1.0), (300, 1e-6)):
+            labels(values, np.append(np.linspace(-1, 1, k - 1) * spread, 2.0))
+        for kind in (np.uint8, np.int16, np.int32):
+            codes = torch.from_numpy(np.zeros(1 << 12, kind))
+            weights = _decode.gather(torch.from_numpy(values[:2]), codes, zero=False)
+            _decode.scatter(weights, codes, zero=False, k=2)

@@ -141,3 +141,16 @@ def scatter(gaps: Gaps, values: Words, flat: Words) -> int:
             return entry
         flat[at] = values[entry]
     return -1
+
+
+def precompile() -> None:
+    """Compile every loop for the arrays that the package's functions give it, so that no call has to."""
+    places, flags = "int64[::1]", "boolean[::1]"
+    for width in (8, 16, 32, 64):
+        words = f"uint{width}[::1]"
+        count_nonzero.compile(f"({words}, uint64)")
+        relative.compile(f"({words}, uint64, int64, uint8[::1], {words}, {places})")
+        scatter.compile(f"(uint8[::1], {words}, {words})")
+    for gaps in ("uint8[::1]", "uint16[::1]"):
+        gaps_between.compile(f"({places}, int64, {gaps}, {flags})")
+        accumulate.compile(f"({gaps}, {places})")

@@ -146,7 +146,8 @@ def main() -> None:
         if better is not None and better != data:
             check(better, folder)
 
-    atheris.Setup([*sys.argv, f"-max_len={MAX_LENGTH}", "-timeout=30", "-rss_limit_mb=3000"], one)
+    limits = [f"-max_len={MAX_LENGTH}", "-timeout=300", "-rss_limit_mb=3000"]
+    atheris.Setup([sys.argv[0], *limits, *sys.argv[1:]], one)
     atheris.Fuzz()
 
 
