@@ -110,7 +110,25 @@ with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
                 for batch in (1, 8):
                     packed(torch.ones(batch, 400))
 """
+EIE = """
+from efflab import eie
+for precision in ("int8", "int16", "int32", "float32"):
+    for machine in (eie.Machine(precision=precision), eie.Machine(pes=4, fifo=1, precision=precision, bypass=False)):
+        layer = eie.encode(np.eye(300), machine, bias=np.ones(300), relu=True)
+        for engine in ("event", "cycle"):
+            eie.simulate(layer, np.arange(300.0), engine=engine)
+        eie.trace(layer, np.ones(300)).table()
+        layer.csc.dense()
+eie.simulate(eie.draw(300, 200, 0.1), eie.draw_active(200, 0.5), eie.Machine(pes=256))
+"""
+ESE = """
+from efflab import ese
+for sparsity in (0.0, 0.5, 0.9):
+    ese.balanced_mask(torch.randn(1000, 512), sparsity, 32)
+"""
 CALLS = {
+    "eie": EIE,
+    "ese": ESE,
     "pruning": PRUNING,
     "sparse": SPARSE,
     "quantization": QUANTIZATION,

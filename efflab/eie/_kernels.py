@@ -164,3 +164,19 @@ def accumulate_float(  # noqa: PLR0917 - as above
                 sums[rows[i]] += table[codes[i]] * act[j]
                 largest = max(largest, abs(sums[rows[i]]))
     return largest
+
+
+def precompile() -> None:
+    """Compile every loop for the arrays that the package's functions give it, so that no call has to."""
+    from efflab import eie  # noqa: PLC0415 - the package imports this module
+
+    matrix, inputs = np.eye(8), np.arange(8.0)
+    for precision in ("int16", "float32"):
+        for bypass in (True, False):
+            machine = eie.Machine(pes=2, fifo=2, precision=precision, bypass=bypass)
+            layer = eie.encode(matrix, machine)
+            for engine in ("event", "cycle"):
+                eie.simulate(layer, inputs, engine=engine)
+                eie.simulate(layer.pattern, inputs > 0, machine, engine)
+            eie.trace(layer, inputs)
+            assert layer.csc.shape == layer.shape

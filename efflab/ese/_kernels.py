@@ -65,3 +65,11 @@ def keep_larger(bits: Bits, thresholds: Bits, mask: NDArray[np.bool_]) -> None:
         threshold = thresholds[row % thresholds.size]
         for column in range(bits.shape[1]):
             mask[row, column] = (bits[row, column] & MAGNITUDE) > threshold
+
+
+def precompile() -> None:
+    """Compile every loop for the arrays that the package's functions give it, so that no call has to."""
+    rows, places, bins = "uint32[:, ::1]", "int64[::1]", "uint32[::1]"
+    histogram.compile(f"({rows}, int32[:, ::1])")
+    collect.compile(f"({rows}, {bins}, {places}, {bins})")
+    keep_larger.compile(f"({rows}, {bins}, boolean[:, ::1])")
