@@ -120,8 +120,12 @@ def test_matrices_are_views_by_the_paper_s_names(kind):
 # Fixed point.
 
 
+SIZES = st.floats(1e-280, 1e6)
+SIGNED = st.one_of(st.just(0.0), SIZES, SIZES.map(lambda size: -size))
+
+
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8), st.integers(2, 16))
+@given(st.lists(SIGNED, min_size=1, max_size=8), st.integers(2, 16))
 def test_a_format_holds_what_it_was_made_for_and_none_finer_does(values, bits):
     form = Format.holding(values, bits)
     finer = Format(bits, form.fraction + 1)
@@ -131,6 +135,11 @@ def test_a_format_holds_what_it_was_made_for_and_none_finer_does(values, bits):
         assert round(largest / finer.unit) > finer.largest
     error = np.abs(form.floats(form.integers(values)) - values)
     assert (error <= form.unit / 2 + 1e-12 * largest).all()
+
+
+def test_the_smallest_numbers_have_a_format():
+    form = Format.holding([5e-324], 12)
+    assert form.integers(np.array([5e-324])).tolist() == [0] and form.unit > 0
 
 
 @given(st.integers(-(2**40), 2**40), st.integers(-4, 40), st.integers(-4, 20), st.integers(2, 32))

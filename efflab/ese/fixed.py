@@ -20,6 +20,10 @@ Integers = NDArray[np.int64]
 _EXACT_BITS = 53  # a float64 holds whole numbers up to 2^53, and BLAS multiplies float64
 
 
+MOST_PLACES = 1000
+"""Places behind the point; beyond them two to their number is no float, and no weight is so small."""
+
+
 @dataclass(frozen=True)
 class Format:
     """Signed integers of some bits, each standing for ``integer / 2^fraction``.
@@ -53,7 +57,7 @@ class Format:
         largest = float(array.max(initial=0.0))
         if not math.isfinite(largest):
             raise EfflabError("values must be finite to have a fixed-point format")
-        made = cls(bits, bits - 1 - (math.frexp(largest)[1] if largest else 0))
+        made = cls(bits, min(bits - 1 - (math.frexp(largest)[1] if largest else 0), MOST_PLACES))
         # A value just below a power of two may round up to it.
         return made if round(largest * 2.0**made.fraction) <= made.largest else cls(bits, made.fraction - 1)
 
