@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -98,9 +97,8 @@ def test_when_the_grader_is_killed_all_that_it_started_ends(bwrap):
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as grader:
         while "2 of 2" not in grader.stdout.readline():
             pass
-        time.sleep(0.3)
+        assert soon(lambda: len(processes(grader.pid)) >= 5)
         started = processes(grader.pid)
-        assert len(started) >= 5
         grader.kill()
     assert soon(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
 

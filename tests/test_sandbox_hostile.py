@@ -146,7 +146,7 @@ def test_the_end_of_the_time_keeps_what_was_earned(sandbox):
     outcome = graded(sandbox, slow, call_seconds=100.0, submission_seconds=2.0)
     assert outcome.tasks[0].points == 2
     assert "the submission's time was over" in outcome.tasks[1].results[0].message
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
     late = graded(sandbox, "import time\ntime.sleep(100)", HONEST, submission_seconds=1.0)
     assert [cell.status for cell in late.cells] == ["timeout", "skipped"]
     assert late.points == 0

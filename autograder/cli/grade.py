@@ -171,6 +171,11 @@ def prepare(book: "Book", labs: "Iterable[nb.Lab]", people: "batch.People") -> N
     """Bring labs, due dates and the class into the gradebook."""
     chosen = list(labs)
     book.prepare(chosen, due=due_dates(chosen, people))
+    enrol(book, people)
+
+
+def enrol(book: "Book", people: "batch.People") -> None:
+    """Bring the class into the gradebook, where there is a roster."""
     for student in people.roster.students if people.roster else ():
         book.enrol(student.id, student.first_name or "", student.last_name or "", student.email or "")
 

@@ -28,7 +28,7 @@ def release(
 ) -> None:
     """Check that labs/ is what its sources give, bring the labs into the gradebook, and make the students' bundle."""
     from autograder import build
-    from autograder.cli.grade import prepare
+    from autograder.cli.grade import due_dates, enrol
     from autograder.engine import batch
     from autograder.gradebook import open_book
     from autograder.release import branch as branches
@@ -50,8 +50,9 @@ def release(
         with open_book(opened) as book:
             book.backup()
             for lab in labs:
-                prepare(book, [lab], people)
+                book.prepare([lab], due=due_dates([lab], people))
                 step()
+            enrol(book, people)
         results = {"course": str(opened.root), "files": len(files), "bytes": sum(map(len, files.values()))}
         if out is not None:
             results["folder"] = str(folder.write(files, out))
