@@ -43,7 +43,7 @@ def fixed_error(
         x, y = split.x[chosen], split.y[chosen]
         stacked, lengths = made.frames(x)
         right += int((made.classify(fixed(stacked), lengths).argmax(1) == y).sum())
-    return 100 * (1 - right / len(split))
+    return 100 * ((len(split) - right) / len(split))
 
 
 def measured(made: Recogniser, machine: Machine) -> dict[str, Any]:

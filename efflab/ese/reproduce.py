@@ -299,6 +299,8 @@ def digit_records(
     made.append(
         figure("digits/compression", [32 / (share * bits) for share in kept], "x", "headline/compression")
     )
+    stored = [one["balanced"]["measured"]["stored_share"] for one in spoken]
+    made.append(figure("digits/compression_stored", [32 / (share * bits) for share in stored], "x"))
     return made
 
 
