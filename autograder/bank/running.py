@@ -13,12 +13,12 @@ from autograder.job import Flag, Job, Limits, Outcome
 SMALL = Limits(
     cell_seconds=3.0,
     call_seconds=3.0,
-    submission_seconds=30.0,
+    submission_seconds=120.0,
     cpu_seconds=60.0,
     memory_bytes=2 * 2**30,
     file_bytes=64 * 2**20,
 )
-"""What submissions that run into limits on purpose are given, so that a test ends soon."""
+"""What submissions that run into limits on purpose are given, so that a test ends soon; time for the tasks behind them."""
 SECRET = "0" * 63 + "1"
 """The secret of the course that the bank belongs to."""
 

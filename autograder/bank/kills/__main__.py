@@ -51,7 +51,7 @@ def series(found: Sequence[Trial]) -> dict[str, Any]:
 def _record(name: str, measured: float, unit: str, seed: int, **bar: Any) -> results.Result:
     return results.record(
         "grading", name, float(measured), unit, source="autograder/bank/kills", seeds=(seed,),
-        command="python -m autograder.bank.kills --moments 50 --write", **bar,
+        command=f"python -m autograder.bank.kills --moments 50 --seed {seed} --write", **bar,
     )  # fmt: skip
 
 
