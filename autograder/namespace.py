@@ -25,7 +25,7 @@ from autograder import notebook as nb
 from autograder.inprocess import InProcess
 from autograder.mutating import Variant
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 """Seconds that the checks of one variant may take; a mutant that hangs has lost."""
 
 

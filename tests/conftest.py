@@ -3,6 +3,7 @@
 import importlib
 import os
 import shutil
+import signal
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from jaxtyping import install_import_hook
 from shapes import PACKAGES
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# A shell starts what runs in its background with Ctrl-C ignored, and so would be all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 install_import_hook(list(PACKAGES), "shapes.checker")
 
 ROOT = Path(__file__).resolve().parents[1]
