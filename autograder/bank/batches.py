@@ -13,17 +13,19 @@ NEIGHBOURS = frozenset({"honest", "partial", "different"})
 WHOLE = "01-pruning"
 """The lab whose submissions are all in the batch."""
 SHARE = 4
-"""Of each other lab's broken and hostile ones every so-many-th is taken, and of a batch for a sample of it."""
+"""Of each other lab's neighbours every so-many-th is taken, and of a batch for a sample of it."""
+PART = 8
+"""Of each other lab's broken and hostile ones every so-many-th is taken."""
 
 
 def everything(cases: Mapping[str, Case]) -> list[Submission]:
-    """All of lab 01; of every other ready lab the neighbours and a part of the others, each lab another part."""
+    """All of lab 01; of every other ready lab a part of the neighbours and of the others, each lab another part."""
     batch = list(bank.submissions(cases[WHOLE]))
     labs = [topic.lab for topic in topics.TOPICS if topic.ready and topic.lab != WHOLE]
     for place, lab in enumerate(labs):
         found = bank.submissions(cases[lab])
         others = [one for one in found if one.kind not in NEIGHBOURS and not one.quick]
-        batch += [*neighbours(list(found)), *others[place % SHARE :: SHARE]]
+        batch += [*neighbours(list(found))[place % SHARE :: SHARE], *others[place % PART :: PART]]
     return batch
 
 
