@@ -80,7 +80,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
         yield Course(folder, found[0])
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(timeout=30)
+        server.wait(timeout=60)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -221,7 +221,8 @@ def test_the_figures_of_the_machines_talk_to_the_kernel(course: Course, chromium
     with browser(chromium) as context:
         watched = Watched(context.new_page())
         page = watched.page
-        run_all(page, course, "figures.ipynb")
+        open_notebook(page, course, "figures.ipynb")
+        run_all(page)
         asked = page.locator(".jp-CodeCell").nth(len(cells) - 1)
         expect(asked.locator(".jp-InputPrompt")).to_have_text(f"[{len(cells)}]:", timeout=120_000)
         slider = page.locator(".efflab-eie input[type=range]")
