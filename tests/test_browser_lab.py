@@ -64,7 +64,8 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
     with log.open("w") as stream:
         server = subprocess.Popen(
             [sys.executable, "-m", "efflab.cli", "lab", "--no-browser", "--port", str(free_port()), "--folder", folder],
-            stdout=stream, stderr=subprocess.STDOUT, cwd=root, env={**os.environ, "EFFLAB_CACHE": str(folder.parent / "cache")},
+            stdout=stream, stderr=subprocess.STDOUT, cwd=root, start_new_session=True,
+            env={**os.environ, "EFFLAB_CACHE": str(folder.parent / "cache")},
         )  # fmt: skip
     try:
         end = time.monotonic() + 90
@@ -79,9 +80,14 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
         (folder / LAB / "solved.ipynb").write_bytes(source.to_bytes(solved))
         yield Course(folder, found[0])
     finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(timeout=60)
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=120)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_the_start_page_lists_the_labs_with_their_budgets(course: Course, chromium: str) -> None:
