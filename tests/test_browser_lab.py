@@ -63,7 +63,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
     with log.open("w") as stream:
         server = subprocess.Popen(
             [sys.executable, "-m", "efflab.cli", "lab", "--no-browser", "--port", str(free_port()), "--folder", folder],
-            stdout=stream, stderr=subprocess.STDOUT, cwd=root, env={**os.environ, "EFFLAB_CACHE": str(folder.parent / "cache")},
+            stdout=stream, stderr=subprocess.STDOUT, cwd=root, start_new_session=True, env={**os.environ, "EFFLAB_CACHE": str(folder.parent / "cache")},
         )  # fmt: skip
     try:
         end = time.monotonic() + 90
@@ -78,9 +78,14 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
         (folder / LAB / "solved.ipynb").write_bytes(source.to_bytes(solved))
         yield Course(folder, found[0])
     finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(timeout=30)
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=120)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_the_start_page_lists_the_labs_with_their_budgets(course: Course, chromium: str) -> None:
@@ -100,7 +105,8 @@ def open_notebook(page: Page, course: Course, notebook: str) -> None:
     page.locator("#jp-main-statusbar").get_by_text(re.compile(r"\| Idle$")).wait_for()
 
 
-def run_all(page: Page) -> None:
+def run_all(page: Page, course: Course, notebook: str) -> None:
+    open_notebook(page, course, notebook)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
@@ -147,8 +153,7 @@ def test_the_solved_first_lab_runs_to_its_end_and_its_slider_moves(course: Cours
     with browser(chromium) as context:
         watched = Watched(context.new_page())
         page = watched.page
-        open_notebook(page, course, f"{LAB}/solved.ipynb")
-        run_all(page)
+        run_all(page, course, f"{LAB}/solved.ipynb")
         page.wait_for_function(ENDED, arg=code, timeout=240_000)
         assert [error.inner_text() for error in page.locator(ERROR).all()] == []
         handle = page.locator(".jupyter-widgets .noUi-handle[role=slider]").first
