@@ -55,11 +55,6 @@ def test_a_tree_is_found_with_and_without_the_kernels_lists(monkeypatch, listed)
         assert soon(lambda: proctree.use(tree.pid).memory > 0)
         now = proctree.use(tree.pid)
         assert (now.tasks, len(now.pids)) == (2, 2)
-<<<<<<< HEAD
-=======
-        # A process has nothing in the moment in which it becomes another program.
-        assert soon(lambda: proctree.use(tree.pid).memory > 0)
->>>>>>> 75c2cd748c055c44a029eedc30cbb0be05080523
         proctree.end(tree.pid)
     assert proctree.descendants(tree.pid) == ()
 
