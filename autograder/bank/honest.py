@@ -40,6 +40,7 @@ def one_task(draft: Draft) -> Draft:
 _FIRST_HALF = (
     *("measuring-1", "measuring-2", "pruning-1", "pruning-2", "pruning-3", "sample-1"),
     *("quantization-1", "quantization-2", "quantization-3", "huffman-1", "huffman-2", "huffman-3"),
+    *("eie-1", "eie-2", "eie-3", "ese-1", "ese-2", "ese-3"),
 )
 
 
