@@ -61,9 +61,10 @@ def test_the_class_has_all_of_one_lab_and_a_part_of_every_other_ready_one():
     assert sum(map(len, by_lab.values())) == len(batch)
     for lab, names in by_lab.items():
         found = bank.submissions(CASES[lab])
-        assert {one.name for one in batches.neighbours(list(found))} <= set(names)
+        near = {one.name for one in batches.neighbours(list(found))}
+        assert len(near & set(names)) >= len(near) // batches.SHARE
         part = len(names) / len(found)
-        assert part == 1 if lab == "01-pruning" else 0.2 < part < 0.4
+        assert part == 1 if lab == "01-pruning" else 0.08 < part < 0.2
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)
