@@ -1,6 +1,6 @@
 """Grade the bank and every mutant for real, and say what is not as it must be; ``--write`` records the figures.
 
-``python -m autograder.bank`` takes about six minutes on two cores; ``--names loops-in-a-call daemon`` tries a few.
+``python -m autograder.bank`` takes about nine minutes on two cores; ``--names loops-in-a-call daemon`` tries a few.
 """
 
 import argparse
