@@ -113,7 +113,7 @@ def curve_records(
     source: str, drawn: Mapping[str, Any], share: int, common: Mapping[str, Any]
 ) -> list[results.Result]:
     """Speed-ups at the largest share that is drawn, in percent, and what balance gains there."""
-    figure = partial(_figure, {**common, "data": "spoken-digits" if source == "digits" else ""})
+    figure = partial(_figure, {**common, "data": "" if source == "random" else "spoken-digits"})
     made = []
     for kind in KINDS:
         fast = {method: [speedups(line)[-1] for line in drawn[method][kind]] for method in METHODS}

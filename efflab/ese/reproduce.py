@@ -6,7 +6,7 @@ tell is reasoned in ``machine`` and ``schedule``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,17 +34,19 @@ class Plan:
 
     Attributes:
         recipe: of the networks.
+        longer: epochs of one more dense network of the first seed, whose rows have more time to become uneven.
         pruned_pct: shares at which curves are drawn.
     """
 
     recipe: Recipe
+    longer: int
     pruned_pct: tuple[int, ...] = PRUNED_PCT
 
 
 PLANS = {
-    "smoke": Plan(Recipe(64, 32, 1, (1.0,), 1, recordings=128), (0, 50, 90)),
-    "cpu": Plan(Recipe()),
-    "full": Plan(Recipe(dense_epochs=20, rounds=(0.6, 0.8, 0.9, 1.0), round_epochs=5)),
+    "smoke": Plan(Recipe(64, 32, 1, (1.0,), 1, recordings=128), 2, (0, 50, 90)),
+    "cpu": Plan(Recipe(), 20),
+    "full": Plan(Recipe(dense_epochs=20, rounds=(0.6, 0.8, 0.9, 1.0), round_epochs=5), 80),
 }
 
 
@@ -60,7 +62,7 @@ def run(scale: str = "cpu", seeds: Sequence[int] | None = None, *, progress: boo
 
     Returns:
         The records; and the series ``curves`` (source, method, kind: times in µs, a list over the shares for each seed), ``pruned_pct``,
-        ``matrices`` and ``schedule`` (one step, see ``Schedule.to_json``).
+        ``schedule`` (one step, see ``Schedule.to_json``) and ``balance`` (of each pruned network, matrix by matrix).
 
     Raises:
         EfflabError: no such scale.
@@ -79,9 +81,10 @@ def run(scale: str = "cpu", seeds: Sequence[int] | None = None, *, progress: boo
         _spoken(plan, seed, speech, progress=progress) for seed in tqdm(chosen, "seeds", disable=not progress)
     ]
     drawn["digits"] = _gathered([one["curve"] for one in spoken])
-    records += [
-        one for source in drawn for one in curve_records(source, drawn[source], plan.pruned_pct[-1], common)
-    ]
+    drawn["longer"] = _gathered([_longer(plan, chosen[0], speech, progress=progress)])
+    for source, lines in drawn.items():
+        own = {**common, "seeds": chosen[:1]} if source == "longer" else common
+        records += curve_records(source, lines, plan.pruned_pct[-1], own)
     records += digit_records(spoken, machine, {**common, "data": "spoken-digits"})
     series = {
         "curves": drawn,
@@ -109,6 +112,19 @@ def _random(seed: int, plan: Plan) -> dict[str, Any]:
         return _curves.curve(_curves.random_weights(seed), Machine(), plan.pruned_pct)
 
     return results.kept("ese", ("random", plan.pruned_pct, seed), draw, ROOMS)
+
+
+def _longer(plan: Plan, seed: int, speech: SpeechData, *, progress: bool) -> dict[str, Any]:
+    """The curve of a dense network that was trained for longer."""
+    recipe = replace(plan.recipe, dense_epochs=plan.longer)
+    weights = _training.trained(recipe, seed, "dense", speech, progress=progress)["weights"]
+
+    def draw(_path: Path) -> dict[str, Any]:
+        network = _training.loaded(recipe, weights)
+        return _curves.curve(matrices(network.lstm), Machine(), plan.pruned_pct)
+
+    key = ("longer", recipe, seed, weights, plan.pruned_pct)
+    return results.kept("ese", key, draw, (*ROOMS, *_training.ROOMS))
 
 
 def _spoken(plan: Plan, seed: int, speech: SpeechData, *, progress: bool) -> dict[str, Any]:
