@@ -81,17 +81,19 @@ def build(book: Path = BOOK, output: Path = OUTPUT) -> Path:
         "latex_individualpages": False,
         "nb_execution_cache_path": str(kept_folder(output / "executed", execution_key())),
     }
+    read = kept_folder(output / "read", reading_key())
     status = build_sphinx(
         book,
         output / "html",
         noconfig=True,
         path_config=book / "_config.yml",
         confoverrides=overrides,
-        doctreedir=kept_folder(output / "read", reading_key()),
+        doctreedir=read,
         warningiserror=True,
         keep_going=True,
     )
     if status != 0:
+        shutil.rmtree(read, ignore_errors=True)  # a page that is kept would not warn a second time
         raise SystemExit("the book did not build without a warning: see above")
     page = output / "html" / "index.html"
     if not page.exists():
