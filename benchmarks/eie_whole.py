@@ -65,7 +65,7 @@ def reproduce_seconds() -> float:
 
 
 def peak_mb(millions: int) -> float:
-    """Largest memory that counting a drawn layer's entries and running it takes, the layer itself included.
+    """Largest memory that drawing a layer, counting its entries and running it takes.
 
     Rows and density stay, so that a layer of twice the non-zeros has twice the columns.
     """
