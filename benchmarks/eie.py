@@ -2,19 +2,17 @@
 
 The layer is Alex-6 on 64 PEs: 4,096 x 9,216 weights, 9 % of them and 35.1 % of the inputs not zero. The floor of an engine
 is a copy of the entry counts that it reads. SCALE-Sim simulates a dense layer on as many PEs, in an environment of its own
-below ``build/``: with --write one of Alex-8's size, a minute; otherwise a sixteenth of it. Run it with
-``python -m benchmarks.eie [--write]``.
+below ``build/``: with --write one of Alex-8's size, a minute; otherwise a sixteenth of it. Beside the engines stand the
+package's sweep over 1,000 machines, ``reproduce eie`` from start to end, memory by non-zero weights, and the player's pictures.
+Run it with ``python -m benchmarks.eie [--write]``.
 """
 
-import itertools
 import json
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks import eie_player, eie_whole
 from benchmarks._bench import Timings, arguments, race
 from benchmarks.peers.eie_plain import cycles_numpy, cycles_python, event_numpy, event_python
 from efflab import eie, paper, results
@@ -141,27 +140,28 @@ def rates(timings: Timings, pe_cycles: int) -> Iterable[Result]:
         yield record(f"speed/{key}", timings.ratio(slow, fast), "x", timings.spread(slow, fast))
 
 
-def sweep() -> Result:
-    """Run 1,000 machines over the nine layers on two threads, once these are drawn."""
-    table = paper.table("eie", "table3")
-    layers = []
-    for name in table.labels:
-        row = {column: figure.value for column, figure in table.row(name).items()}
-        pattern = eie.draw(int(row["outputs"]), int(row["inputs"]), row["weights_pct"] / 100, seed=0)
-        layers.append((pattern, eie.draw_active(int(row["inputs"]), row["act_pct"] / 100, seed=1)))
-    grid = itertools.product((4, 8, 16, 32, 64, 96, 128, 256), range(1, 26), (32, 64, 128, 256, 512))
-    machines = [eie.Machine(pes=n, fifo=f, sram_width=w, spmat_kb=None) for n, f, w in grid]
-    assert len(machines) == 1000
+def whole() -> Iterable[Result]:
+    """Time and memory of a sweep, of ``reproduce eie`` and of layers of several sizes."""
+    seconds, points = eie_whole.sweep_seconds()
+    eie_whole.check(points)
+    yield record("speed/sweep-of-1000", seconds, "s", None, bar=60, most=True)
+    yield record("speed/reproduce", eie_whole.reproduce_seconds(), "s", None, bar=60, most=True)
+    peaks = {millions: eie_whole.peak_mb(millions) for millions in eie_whole.NONZEROS}
+    for millions, peak in peaks.items():
+        yield record(f"memory/peak-of-{millions}m-nonzeros", peak, "MB", None)
+    few, many = min(peaks), max(peaks)
+    # Memory that is linear grows no faster than the non-zeros.
+    growth = peaks[many] / peaks[few]
+    yield record("memory/growth-for-8-times-the-nonzeros", growth, "x", None, bar=many // few, most=True)
 
-    def run(machine: eie.Machine) -> int:
-        return sum(eie.simulate(pattern, active, machine).cycles for pattern, active in layers)
 
-    start = time.perf_counter()
-    with ThreadPoolExecutor(2) as pool:
-        cycles = list(pool.map(run, machines))
-    seconds = time.perf_counter() - start
-    print(f"1,000 machines over nine layers: {seconds:.1f} s, {sum(cycles):,} cycles")
-    return record("speed/sweep-of-1000", seconds, "s", None, bar=60, most=True)
+def player() -> tuple[list[Result], str]:
+    """Time the player's pictures in Chromium; a sentence where there is none."""
+    path = eie_player.chromium()
+    if path is None:
+        return [], "the player was not timed: no Chromium is installed"
+    median, spread = eie_player.frame_ms(path)
+    return [record("speed/player-frame", median, "ms", spread, bar=16.7, most=True)], ""
 
 
 def peer(shape: tuple[int, int]) -> tuple[list[Result], str]:
@@ -239,7 +239,11 @@ def main() -> None:
     options = arguments(__doc__ or "")
     timings, pe_cycles, found = engines()
     print(timings.table(f"Alex-6 on {PES} PEs: {pe_cycles:,} PE-cycles, one thread"))
-    found += [*rates(timings, pe_cycles), sweep()]
+    found += [*rates(timings, pe_cycles), *whole()]
+    frames, no_player = player()
+    if no_player:
+        print(no_player)
+    found += frames
     peers, missing = peer(DENSE if options.write else DENSE_SMALL)
     if missing:
         print(missing)

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from efflab import efz
-from efflab.eie import Machine, draw, draw_active, networks, simulate
+from efflab.eie import Machine, networks, simulate
 from efflab.eie import inputs as vectors
-from efflab.eie import sweep as sweeping
 from efflab.eie.network_run import run_network
 from efflab.eie.recluster import recluster
 from efflab.errors import EfflabError
@@ -196,91 +195,3 @@ def test_inputs_that_do_not_fit(file, model):
         run_network(network, {})
     with pytest.raises(EfflabError, match="fc1 is no layer in the model"):
         vectors.watched(only, nn.Sequential(nn.Linear(2, 2)), torch.ones(1, 2))
-
-
-# Sweeps.
-
-
-@pytest.fixture(scope="module")
-def works():
-    return [
-        sweeping.Work(f"layer {seed}", draw(60, 90, 0.2, seed), draw_active(90, 0.4, seed))
-        for seed in range(3)
-    ]
-
-
-MACHINES = sweeping.grid(pes=(1, 4, 16), fifo=(2, 8), sram_width=(32, 64))
-
-
-def test_a_sweep_is_its_machines_one_by_one(works):
-    points = sweeping.sweep(works, MACHINES, workers=2, progress=False)
-    for machine, point in zip(MACHINES, points, strict=True):
-        runs = [simulate(work.pattern, work.active, machine) for work in works]
-        assert point.cycles == sum(run.counters.cycles + run.counters.fill for run in runs)
-        assert point.time_us == pytest.approx(sum(run.time_us for run in runs))
-
-
-def test_an_interrupted_sweep_goes_on(works, tmp_path, monkeypatch):
-    path, calls = tmp_path / "sweep.csv", []
-    right = sweeping.sweep(works, MACHINES, path=path, progress=False)
-    lines = path.read_text().splitlines(keepends=True)
-    # The last line was cut off within its last number.
-    path.write_text("".join(lines[:6]) + lines[6][:-3])
-    evaluate = sweeping.evaluate
-    monkeypatch.setattr(
-        sweeping, "evaluate", lambda machine, **k: calls.append(machine) or evaluate(machine, **k)
-    )
-    assert sweeping.sweep(works, MACHINES, path=path, progress=False) == right
-    assert len(calls) == len(MACHINES) - 5
-    assert sorted(path.read_text().splitlines()) == sorted(line.rstrip() for line in lines)
-    calls.clear()
-    assert sweeping.sweep(works, MACHINES[:4], path=path, progress=False) == right[:4] and not calls
-
-
-def test_a_file_of_another_sweep_is_refused(works, tmp_path):
-    path = tmp_path / "sweep.csv"
-    sweeping.sweep(works, MACHINES[:2], path=path, progress=False)
-    with pytest.raises(EfflabError, match="other layers"):
-        sweeping.sweep(works[:1], MACHINES[:2], path=path, progress=False)
-    path.write_text("a,b\n1,2\n")
-    with pytest.raises(EfflabError, match="its columns are a, b"):
-        sweeping.sweep(works, MACHINES[:2], path=path, progress=False)
-
-
-def test_machines_that_are_too_small_are_told(works):
-    small, large = sweeping.sweep(works, sweeping.grid(Machine(spmat_kb=0.5), pes=(1, 64)), progress=False)
-    assert not small.fits and large.fits
-    assert sweeping.pareto([small, large]) == [large]
-    with pytest.raises(EfflabError, match="nothing to draw"):
-        sweeping.plot([small])
-
-
-OWN = {"layers": "", **{name: getattr(Machine(), name) for name in sweeping.VARIED}}
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
-def test_the_front_holds_what_no_other_beats(pairs):
-    points = [sweeping.Point(**OWN, fits=True, time_us=a, energy_uj=b) for a, b in pairs]
-    front = {(one.time_us, one.energy_uj) for one in sweeping.pareto(points)}
-    right = {p for p in pairs if not any(q != p and q[0] <= p[0] and q[1] <= p[1] for q in pairs)}
-    assert front == right
-
-
-def test_bad_grids(works):
-    with pytest.raises(EfflabError, match="no parameter that a sweep varies"):
-        sweeping.grid(colour=(1,))
-    with pytest.raises(EfflabError, match="pes has no values"):
-        sweeping.grid(pes=())
-    with pytest.raises(EfflabError, match="a sweep takes layers and machines"):
-        sweeping.sweep([], MACHINES)
-    with pytest.raises(EfflabError, match="at most"):
-        sweeping.grid(pes=range(1, 2000), fifo=range(1, 2000))
-
-
-@pytest.mark.slow
-def test_a_scheduler_runs_the_machines(works):
-    from distributed import LocalCluster
-
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
-        points = sweeping.sweep(works, MACHINES, scheduler=cluster.scheduler_address, progress=False)
-    assert points == sweeping.sweep(works, MACHINES, progress=False)

@@ -1,6 +1,7 @@
 """The EIE player: its JavaScript and its Python against a machine that is stepped cycle by cycle, and against the engines."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -326,3 +327,41 @@ def test_the_javascript_answers_without_a_kernel(tmp_path: Path) -> None:
     assert list(found["words"].values()) == [0, 1, 2, 0]
     assert list(found["one"].values()) == [0, 0, 0]
     assert found["varints"] == [5, 300, 0]
+
+
+def test_an_input_that_the_registers_hold_as_zero_is_not_broadcast() -> None:
+    machine = eie.Machine(pes=2, precision="float32")
+    layer = eie.encode(np.eye(4), machine)
+    inputs = [1e-50, 1, 0, 1]
+    figure = viz.EiePlayer(layer, inputs)
+    assert figure.columns == eie.simulate(layer, inputs).counters.broadcasts == 2
+    assert figure.columns == viz.EiePlayer(eie.trace(layer, inputs)).columns
+
+
+def test_the_words_add_up_to_the_pes_without_a_bypass(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    real = rng.poisson(1.0, (20, 4))
+    figure = viz.EiePlayer.of_counts(
+        real, real * 0, np.zeros(20, int), 3, clashes=(rng.random((20, 4)) < 0.8) * (real > 0)
+    )
+    found = run_module(figure, "eie_words.mjs", tmp_path)
+    assert len(found["words"]) == figure._timeline.cycles
+    told = 0
+    for cycle, text in enumerate(found["words"]):
+        figure.cycle = cycle
+        states = figure.state.states
+        line = text.split("Balance")[0].split(".", 1)[1]
+        numbers = [int(one) for one in re.findall(r"(?<!of )\b(\d+)\b", line)]
+        assert sum(numbers) == 4
+        waiting = states.count("hazard")
+        assert (f"{waiting} wait for a sum" in text) == (waiting > 0)
+        told += waiting > 0
+    assert told
+
+
+def test_the_picture_of_the_outputs_says_that_it_is_estimated(tmp_path: Path) -> None:
+    figure = viz.EiePlayer.of_counts([[2, 0]], [[0, 0]], [0], 7, outputs=[1.0, -2.0])
+    found = run_module(figure, "eie_words.mjs", tmp_path)
+    pictures = [text for text in found["named"]["pictures"] if text.startswith("The output")]
+    assert "estimated from each element's share of products" in pictures[0]
+    assert any("estimated from each element's share of products" in text for text in found["drawn"])

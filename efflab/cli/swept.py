@@ -1,18 +1,40 @@
 """``efflab sweep``: many EIE machines on the same layers."""
 
+import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from efflab.cli.output import Json, note, print_json, print_table
-from efflab.cli.simulated import DEFAULT_DENSITY, Layers, Seed, save_figure
+from efflab.cli.simulated import (
+    ActDensity,
+    InputFile,
+    Layers,
+    ModelName,
+    Seed,
+    _given,
+    read_array,
+    save_figure,
+)
 from efflab.errors import EfflabError
 
 if TYPE_CHECKING:
+    from efflab.eie.networks import Network
     from efflab.eie.sweep import Work
 
 BENCHMARKS = "benchmarks"
+COLUMNS = {
+    "pes": "PEs",
+    "fifo": "FIFO",
+    "sram_width": "SRAM bits",
+    "precision": "precision",
+    "index_bits": "index bits",
+    "clock_mhz": "MHz",
+}
+ALWAYS = ("pes", "fifo", "sram_width", "precision")
+"""Columns that are shown even where all machines have the same."""
 
 
 def parse_list(text: str, option: str, kind: type) -> list[Any]:
@@ -55,10 +77,12 @@ def sweep(  # noqa: PLR0917 - the command line gives them by name
     clock: Annotated[str, typer.Option(metavar="X,X,...", help="MHz.")] = "800",
     spmat_kb: Annotated[float, typer.Option(help="Matrix SRAM of each PE, in KB.")] = 128.0,
     layer: Layers = None,
-    act_density: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, metavar="P", help="Share of inputs that are not zero [default: 0.35]."),
-    ] = None,
+    input_file: InputFile = None,
+    act_density: ActDensity = None,
+    model: ModelName = "",
+    input_shape: Annotated[
+        str, typer.Option(help="Shape of the input of a model of your own, such as 1x28x28.")
+    ] = "",
     seed: Seed = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads [default: one a processor].")] = None,
     scheduler: Annotated[
@@ -74,13 +98,25 @@ def sweep(  # noqa: PLR0917 - the command line gives them by name
     from efflab.eie import Machine
     from efflab.eie import sweep as sweeping
 
+    # What can be refused at once is refused before anything is loaded.
+    _check_options(output, figure, scheduler, input_file)
     machines = sweeping.grid(
         Machine(spmat_kb=spmat_kb),
         pes=parse_list(pes, "--pes", int), fifo=parse_list(fifo, "--fifo", int),
         sram_width=parse_list(sram_width, "--sram-width", int), precision=parse_list(precision, "--precision", str),
         index_bits=parse_list(index_bits, "--index-bits", int), clock_mhz=parse_list(clock, "--clock", float),
     )  # fmt: skip
-    works = _works(file, layer or [], act_density, seed)
+    sweeping.check(machines)
+    if file == BENCHMARKS:
+        if act_density is not None or model or input_file is not None:
+            raise EfflabError(
+                f"--act-density, --model and --input go with a file; the {BENCHMARKS} have the published densities"
+            )
+        works = _benchmarks(layer or [], seed)
+    else:
+        works = _works(Path(file), layer or [], model, input_file, input_shape, act_density, seed)
+    if scheduler:
+        note(f"asking the scheduler at {scheduler}, for up to {sweeping.SCHEDULER_SECONDS} s")
     try:
         points = sweeping.sweep(
             works, machines, path=output, workers=workers, scheduler=scheduler, progress=not as_json
@@ -102,14 +138,12 @@ def sweep(  # noqa: PLR0917 - the command line gives them by name
         return
     small = sum(not one.fits for one in points)
     beside = f"; {small:,} are too small for a layer" if small else ""
+    shown = [name for name in COLUMNS if name in ALWAYS or len({getattr(one, name) for one in points}) > 1]
     print_table(
-        ("PEs", "FIFO", "SRAM bits", "precision", "µs", "µJ", "mm²", "balance %"),
+        (*(COLUMNS[name] for name in shown), "µs", "µJ", "mm²", "balance %"),
         [
             (
-                one.pes,
-                one.fifo,
-                one.sram_width,
-                one.precision,
+                *(getattr(one, name) for name in shown),
                 one.time_us,
                 one.energy_uj,
                 one.area_mm2,
@@ -122,23 +156,69 @@ def sweep(  # noqa: PLR0917 - the command line gives them by name
     )
 
 
-def _works(file: str, only: list[str], density: float | None, seed: int) -> "list[Work]":
-    """The layers to run, with their inputs."""
-    from efflab.eie import Machine, inputs, networks, nine
+def _check_options(output: Path, figure: Path | None, scheduler: str, input_file: Path | None) -> None:
+    """Refuse what would otherwise fail after the run."""
+    if figure is not None:
+        if figure.suffix.lower() not in {".png", ".svg", ".pdf"}:
+            raise EfflabError(f"a figure is written as .png, .svg or .pdf, and {figure} is none of them")
+        _check_installed("matplotlib", "--figure", "student")
+    if scheduler:
+        _check_installed("distributed", "--scheduler", "instructor")
+    for path in (output, figure):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise EfflabError(f"{path} cannot be written: there is no folder {path.absolute().parent}")
+    if input_file is not None:
+        read_array(input_file)
+
+
+def _check_installed(package: str, option: str, extra: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise EfflabError(
+            f"{option} takes {package}, which is not installed: python -m pip install 'efflab[{extra}]'"
+        )
+
+
+def _benchmarks(only: list[str], seed: int) -> "list[Work]":
+    """The paper's layers, each with its vector."""
+    from efflab.eie import nine
     from efflab.eie.sweep import Work
 
-    if file == BENCHMARKS:
-        if density is not None:
-            raise EfflabError(
-                f"--act-density goes with a file; the {BENCHMARKS} have the published densities"
+    known = {one.title: one for one in nine.BENCHMARKS.values()}
+    for name in only:
+        if name not in known:
+            raise EfflabError(f"no benchmark is called {name!r}; they are {', '.join(known)}")
+    return [Work(name, known[name].pattern(seed), known[name].active(seed)) for name in only or known]
+
+
+def _works(  # noqa: PLR0917 - one a question
+    file: Path,
+    only: list[str],
+    model: str,
+    input_file: Path | None,
+    shape: str,
+    density: float | None,
+    seed: int,
+) -> "list[Work]":
+    """The layers of a file, with their vectors."""
+    from efflab.eie import sweep_works
+
+    network = sweep_works.positions(file, only)
+    for text in _notes(network):
+        note(text)
+    return sweep_works.of_network(network, _given(network, file, model, input_file, shape, density, seed))
+
+
+def _notes(network: "Network") -> Iterator[str]:
+    """What there is to know before the figures."""
+    import numpy as np
+
+    most = (1 << network.machine.code_bits) - 1
+    for one in network.layers:
+        count = np.unique(one.weight.matrix[one.weight.matrix != 0]).size
+        if count > most:
+            yield (
+                f"{one.name}: the machine would cluster its {count:,} values anew to {most}; time and energy hang on "
+                "the weights' places alone"
             )
-        known = {one.title: one for one in nine.BENCHMARKS.values()}
-        for name in only:
-            if name not in known:
-                raise EfflabError(f"no benchmark is called {name!r}; they are {', '.join(known)}")
-        return [Work(name, known[name].pattern(seed), known[name].active(seed)) for name in only or known]
-    # The memories' sizes are judged machine by machine.
-    unbound = Machine(code_bits=8, spmat_kb=None, sram_width=64)
-    network = networks.load(Path(file), unbound, only=only)
-    drawn = inputs.drawn(network, DEFAULT_DENSITY if density is None else density, seed)
-    return [Work(one.name, one.layer.pattern, drawn[one.name].values[0]) for one in network.layers]
+    for name, reason in network.left.items():
+        yield f"{name} is left out: {reason}"

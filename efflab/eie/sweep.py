@@ -1,80 +1,41 @@
 """Many machines on the same layers: time, energy and area of each, and which of them no other beats.
 
-A sweep can be interrupted and taken up again: every machine's line is written when it is done.
+A sweep can be interrupted and taken up again: the lines of machines that are done are written at once.
 """
 
-import csv
 import itertools
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from efflab.eie.capacity import fits
-from efflab.eie.engine import simulate
+from efflab.eie.energy_model import area, power
+from efflab.eie.engine import checked_inputs, simulate
+from efflab.eie.fixed import Fixed
 from efflab.eie.machine import Machine
 from efflab.eie.pattern import Pattern
+from efflab.eie.sweep_figure import plot
+from efflab.eie.sweep_points import PARAMETERS, VARIED, Point, Table, key, pareto, read
+from efflab.eie.sweep_works import Work
 from efflab.errors import EfflabError
-from efflab.files import write_atomic
 
-VARIED = ("pes", "fifo", "index_bits", "precision", "sram_width", "clock_mhz", "bypass", "regs")
-"""Parameters of the machine that a sweep may vary."""
+__all__ = ["PARAMETERS", "VARIED", "Point", "Work", "check", "evaluate", "grid", "pareto", "plot", "sweep"]
+
 MOST_MACHINES = 1_000_000
+AT_ONCE = 8
+"""Machines of different timing that a thread runs before it hands their points over."""
+SCHEDULER_SECONDS = 10
+"""How long a scheduler may take to answer."""
 
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """A layer's weights and one vector of inputs.
-
-    Args:
-        name: of the layer.
-        pattern: where its weights are.
-        active: (columns,) inputs, or which of them are not 0.
-    """
-
-    name: str
-    pattern: Pattern
-    active: NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Point:
-    """One machine's figures over all layers.
-
-    Args:
-        layers: a checksum of the layers and their inputs, which tells sweeps apart.
-        pes: and the further parameters of the machine.
-        fits: whether every layer fits into its memories; where one does not, no figure is known.
-        cycles: of all layers, one after the other.
-        time_us: of all layers.
-        energy_uj: of all layers.
-        area_mm2: of the machine.
-        balance: entries per PE and cycle over all layers, from 0 to 1.
-    """
-
-    layers: str
-    pes: int
-    fifo: int
-    index_bits: int
-    precision: str
-    sram_width: int
-    clock_mhz: float
-    bypass: bool
-    regs: int
-    fits: bool
-    cycles: int = 0
-    time_us: float = 0.0
-    energy_uj: float = 0.0
-    area_mm2: float = 0.0
-    balance: float = 0.0
+Batch = Sequence[Machine]
 
 
 def grid(base: Machine | None = None, **values: Iterable[Any]) -> list[Machine]:
@@ -105,36 +66,133 @@ def grid(base: Machine | None = None, **values: Iterable[Any]) -> list[Machine]:
     ]
 
 
-def evaluate(machine: Machine, works: Sequence[Work], layers: str = "") -> Point:
-    """Run all layers on one machine.
+def check(machines: Iterable[Machine]) -> None:
+    """Refuse machines whose area or power is not known.
+
+    Raises:
+        EfflabError: a memory without a size, or a width of the matrix SRAM for which no energy is published.
+    """
+    for machine in {(one.spmat_kb, one.ptr_kb, one.sram_width): one for one in machines}.values():
+        area(machine)
+        power(machine)
+
+
+def evaluate(machines: Batch, works: Sequence[Work], layers: str = "") -> list[Point]:
+    """Run all layers on some machines.
 
     Args:
-        machine: to run on.
+        machines: to run on; quickest where they share PEs and width of index, whose entries are then counted once.
         works: the layers.
         layers: their checksum.
-    """
-    from efflab.eie.energy_model import area, energy  # noqa: PLC0415 - reads the published tables
 
-    own = {"layers": layers} | {name: getattr(machine, name) for name in VARIED}
-    if not all(fits(work.pattern, machine) for work in works):
+    Returns:
+        One point a machine, in order.
+    """
+    sums = [_Sum() for _ in machines]
+    for work in works:
+        counted = _Counted(work)
+        for machine, total in zip(machines, sums, strict=True):
+            total.add(counted.on(machine))
+    return [_point(machine, total, layers) for machine, total in zip(machines, sums, strict=True)]
+
+
+class _Cycles(NamedTuple):
+    """Of all vectors of a layer."""
+
+    walked: float
+    fill: float
+    entries: float
+
+
+class _Counted:
+    """A layer's cycles on each machine that times it differently."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        # A pattern keeps what it counted; here that goes with the layer, and threads do not share it.
+        self.pattern = replace(work.pattern, _kept={})
+        self.numbers = work.vectors.dtype != np.bool_
+        self.fitting: dict[Any, bool] = {}
+        self.known: dict[Any, _Cycles] = {}
+
+    def on(self, machine: Machine) -> _Cycles | None:
+        """Count, or remember; None where the layer does not fit."""
+        memories = (machine.pes, machine.index_bits, machine.capacity, machine.batch)
+        if memories not in self.fitting:
+            self.fitting[memories] = fits(self.pattern, machine)
+        if not self.fitting[memories]:
+            return None
+        timing = (*_timing(machine), machine.precision if self.numbers else "")
+        if timing not in self.known:
+            self.known[timing] = _cycles(self.pattern, self.work, machine)
+        return self.known[timing]
+
+
+def _timing(machine: Machine) -> tuple[Any, ...]:
+    """All that cycles depend on, beside which inputs are 0 in the machine's numbers."""
+    return machine.index_bits, machine.pes, machine.depth, machine.batch, machine.bypass
+
+
+def _cycles(pattern: Pattern, work: Work, machine: Machine) -> _Cycles:
+    counts = [
+        simulate(pattern, _active(vector, pattern, machine), machine).counters for vector in work.vectors
+    ]
+    sums = (sum(getattr(one, name) for one in counts) for name in ("cycles", "fill", "entries"))
+    return _Cycles(*(work.scale * value for value in sums))
+
+
+def _active(vector: Any, pattern: Pattern, machine: Machine) -> Any:
+    """Which inputs are not 0 as the registers hold them."""
+    if vector.dtype == np.bool_:
+        return vector
+    values = checked_inputs(vector, pattern.shape[1])
+    if machine.precision == "float32":
+        return values.astype(np.float32) != 0
+    return Fixed.fitting(float(np.abs(values).max(initial=0)), machine.bits).encode(values) != 0
+
+
+@dataclass
+class _Sum:
+    """Of a machine's layers."""
+
+    fits: bool = True
+    walked: float = 0.0
+    fill: float = 0.0
+    entries: float = 0.0
+
+    def add(self, one: _Cycles | None) -> None:
+        if one is None:
+            self.fits = False
+        else:
+            self.walked, self.fill, self.entries = (
+                self.walked + one.walked,
+                self.fill + one.fill,
+                self.entries + one.entries,
+            )
+
+
+def _point(machine: Machine, total: _Sum, layers: str) -> Point:
+    own: dict[str, Any] = {"layers": layers} | {name: getattr(machine, name) for name in PARAMETERS}
+    own |= {
+        name: float(own[name]) for name in ("clock_mhz", "spmat_kb", "ptr_kb")
+    }  # as the file gives them back
+    if not total.fits:
         return Point(**own, fits=False)
-    runs = [simulate(work.pattern, work.active, machine) for work in works]
-    cycles = sum(run.counters.cycles + run.counters.fill for run in runs)
-    entries, walked = (sum(getattr(run.counters, name) for run in runs) for name in ("entries", "cycles"))
+    cycles = total.walked + total.fill
     return Point(
         **own,
         fits=True,
         cycles=cycles,
-        time_us=sum(run.time_us for run in runs),
-        energy_uj=sum(energy(run).total_uj for run in runs),
+        time_us=cycles / machine.clock_mhz,
+        energy_uj=power(machine).total_w * cycles / machine.clock_mhz,
         area_mm2=area(machine).total_mm2,
-        balance=entries / (machine.pes * walked) if walked else 1.0,
+        balance=total.entries / (machine.pes * total.walked) if total.walked else 1.0,
     )
 
 
 def sweep(
     works: Sequence[Work],
-    machines: Sequence[Machine],
+    machines: Batch,
     *,
     path: str | os.PathLike[str] | None = None,
     workers: int | None = None,
@@ -155,184 +213,96 @@ def sweep(
         One point a machine, in order.
 
     Raises:
-        EfflabError: there are no layers or machines, or the file is of another sweep.
+        EfflabError: there are no layers or machines, a machine has no published energy or area, the file is of another
+            sweep, or no scheduler answers.
     """
     if not works or not machines:
         raise EfflabError(f"a sweep takes layers and machines, got {len(works)} and {len(machines)}")
+    check(machines)
     layers = _checksum(works)
-    done = _read(Path(path), layers) if path is not None else {}
-    waiting = [machine for machine in dict.fromkeys(machines) if _key(machine) not in done]
-    # Neighbours share what was counted for their number of PEs.
-    waiting.sort(key=lambda machine: (machine.index_bits, machine.pes))
+    done = read(Path(path), layers, machines) if path is not None else {}
+    waiting = [machine for machine in dict.fromkeys(machines) if key(machine) not in done]
+    threads = workers or os.cpu_count() or 1
     one = partial(evaluate, works=works, layers=layers)
-    results = _on_cluster(scheduler, one, waiting) if scheduler else _on_threads(works, one, waiting, workers)
-    with _Table(path, done) as table, tqdm(total=len(waiting), unit="machine", disable=not progress) as bar:
-        for point in results:
-            table.add(point)
-            bar.update()
-    return [done[_key(machine)] for machine in machines]
-
-
-def pareto(points: Iterable[Point], *names: str) -> list[Point]:
-    """The points that no other one beats: none is at most as large in every figure named and smaller in one.
-
-    Args:
-        points: of a sweep; machines that do not fit are left out.
-        *names: figures, smaller is better; ``time_us`` and ``energy_uj`` by default.
-
-    Returns:
-        The points left, by their first figure.
-    """
-    figures = names or ("time_us", "energy_uj")
-    usable = sorted(
-        (one for one in points if one.fits), key=lambda one: [getattr(one, name) for name in figures]
+    results = (
+        _on_cluster(scheduler, one, _batches(waiting, AT_ONCE))
+        if scheduler
+        else _on_threads(one, waiting, threads)
     )
-    values = np.array([[getattr(one, name) for name in figures] for one in usable]).reshape(
-        len(usable), len(figures)
-    )
-    front = []
-    for at, own in enumerate(values):
-        beaten = (values <= own).all(1) & (values < own).any(1)
-        if not beaten.any():
-            front.append(usable[at])
-    return front
+    with Table(path, done) as table, tqdm(total=len(waiting), unit="machine", disable=not progress) as bar:
+        for points in results:
+            table.add(points)
+            bar.update(len(points))
+    return [done[key(machine)] for machine in machines]
 
 
-def plot(points: Sequence[Point], ax: Any = None) -> Any:
-    """Draw time against energy, the machines that no other beats joined by a line.
-
-    Returns:
-        The figure.
-    """
-    from efflab.viz.styles import canvas  # noqa: PLC0415 - drawing needs matplotlib
-
-    usable = [one for one in points if one.fits]
-    if not usable:
-        raise EfflabError("no machine of the sweep holds every layer: there is nothing to draw")
-    front = pareto(usable)
-    with canvas(ax) as (figure, axes, colours):
-        axes.scatter(
-            [one.time_us for one in usable],
-            [one.energy_uj for one in usable],
-            s=14,
-            color=colours.removed,
-            label="machines",
-        )
-        axes.plot(
-            [one.time_us for one in front], [one.energy_uj for one in front],
-            color=colours.kept, marker="o", label="no other is faster and takes less",
-        )  # fmt: skip
-        for one in front:
-            axes.annotate(f" {one.pes} PEs", (one.time_us, one.energy_uj), fontsize=8)
-        axes.set(xscale="log", yscale="log", xlabel="time (µs)", ylabel="energy (µJ)")
-        axes.legend()
-    return figure
+def _batches(machines: Batch, most: int) -> list[Batch]:
+    """Machines that share what is counted for their PEs, with at most so many different timings."""
+    found: list[Batch] = []
+    ordered = sorted(machines, key=_timing)
+    for _, alike in itertools.groupby(ordered, key=lambda machine: _timing(machine)[:2]):
+        timings = [list(group) for _, group in itertools.groupby(alike, key=_timing)]
+        found += [
+            [machine for group in timings[at : at + most] for machine in group]
+            for at in range(0, len(timings), most)
+        ]
+    return found
 
 
 def _checksum(works: Sequence[Work]) -> str:
     """Tell the layers and inputs of one sweep from those of another."""
     value = 0
     for work in works:
-        value = zlib.crc32(f"{work.name} {work.pattern.shape}".encode(), value)
-        value = zlib.crc32(work.pattern.rows.tobytes(), zlib.crc32(work.pattern.starts.tobytes(), value))
-        value = zlib.crc32((np.asarray(work.active) != 0).tobytes(), value)
+        vectors = work.vectors
+        words = f"{work.name} {work.pattern.shape} {vectors.shape} {vectors.dtype} {work.scale}"
+        value = zlib.crc32(words.encode(), value)
+        for part in (work.pattern.starts, work.pattern.rows, vectors):
+            value = zlib.crc32(np.ascontiguousarray(part).data, value)
     return f"{value:08x}"
 
 
-def _on_threads(
-    works: Sequence[Work], one: Callable[[Machine], Point], machines: Sequence[Machine], workers: int | None
-) -> Iterator[Point]:
+def _on_threads(one: Callable[[Batch], list[Point]], machines: Batch, threads: int) -> Iterator[list[Point]]:
     # The engine's loops are compiled and hold no lock, so that threads are enough, and share the layers.
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        # Counting for a number of PEs is done once, before others ask for it.
-        for _, own in itertools.groupby(machines, key=lambda machine: (machine.index_bits, machine.pes)):
-            group = list(own)
-            for work in works:
-                work.pattern.counts(group[0].pes, group[0].index_bits)
-            yield from pool.map(one, group)
-            for work in works:
-                work.pattern.forget()
+    timings = len({_timing(machine) for machine in machines})
+    batches = _batches(machines, min(AT_ONCE, -(-timings // threads)) or 1)
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for future in as_completed([pool.submit(one, batch) for batch in batches]):
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _on_cluster(address: str, one: Callable[..., Point], machines: Sequence[Machine]) -> Iterator[Point]:
-    from distributed import Client, as_completed  # noqa: PLC0415 - only where there is a cluster
+def _on_cluster(
+    address: str, one: Callable[..., list[Point]], batches: Sequence[Batch]
+) -> Iterator[list[Point]]:
+    try:
+        from distributed import Client  # noqa: PLC0415 - only where there is a cluster
+    except ModuleNotFoundError:
+        raise EfflabError(
+            "a scheduler takes dask.distributed: python -m pip install 'efflab[instructor]'"
+        ) from None
+    try:
+        client = Client(address, timeout=SCHEDULER_SECONDS)
+    except (OSError, ValueError) as error:
+        raise EfflabError(
+            f"no dask scheduler answers at {address} within {SCHEDULER_SECONDS} s: {' '.join(str(error).split())}"
+        ) from None
+    return _gathered(client, one, batches)
 
-    with Client(address) as client:
+
+def _gathered(
+    client: Any, one: Callable[..., list[Point]], batches: Sequence[Batch]
+) -> Iterator[list[Point]]:
+    from distributed import as_completed as completed  # noqa: PLC0415 - as above
+
+    with client:
         # The layers travel once to each worker, not with every machine.
         shared = client.scatter(one, broadcast=True, hash=False)
-        futures = [client.submit(_called, shared, machine, pure=False) for machine in machines]
-        for future in as_completed(futures):
+        futures = [client.submit(_called, shared, batch, pure=False) for batch in batches]
+        for future in completed(futures):
             yield future.result()
 
 
-def _called(one: Callable[..., Point], machine: Machine) -> Point:
-    return one(machine)
-
-
-def _key(machine: Machine | Point) -> tuple[Any, ...]:
-    return tuple(getattr(machine, name) for name in VARIED)
-
-
-class _Table:
-    """The CSV file of a sweep: a line a point, written when the point is known."""
-
-    def __init__(self, path: str | os.PathLike[str] | None, done: dict[tuple[Any, ...], Point]) -> None:
-        self.path, self.done = None if path is None else Path(path), done
-
-    def __enter__(self) -> Self:
-        if self.path is not None:
-            # What an interrupted line left is not taken over.
-            write_atomic(
-                self.path,
-                "".join(map(_line, ([f.name for f in fields(Point)], *map(_cells, self.done.values())))),
-            )
-            self.stream = self.path.open("a", encoding="utf-8", newline="")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.path is not None:
-            self.stream.close()
-
-    def add(self, point: Point) -> None:
-        self.done[_key(point)] = point
-        if self.path is not None:
-            self.stream.write(_line(_cells(point)))
-            self.stream.flush()
-
-
-def _cells(point: Point) -> list[Any]:
-    return list(asdict(point).values())
-
-
-def _line(cells: Iterable[Any]) -> str:
-    return ",".join(str(cell) for cell in cells) + "\n"
-
-
-def _read(path: Path, layers: str) -> dict[tuple[Any, ...], Point]:
-    """The points of a file; a line that was cut off is left out."""
-    if not path.exists():
-        return {}
-    text = path.read_text(encoding="utf-8", errors="replace")
-    reader = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
-    names = [f.name for f in fields(Point)]
-    if reader.fieldnames is not None and list(reader.fieldnames) != names:
-        raise EfflabError(f"{path} is no file of a sweep: its columns are {', '.join(reader.fieldnames)}")
-    points = [point for line in reader if (point := _point(line)) is not None]
-    if any(point.layers != layers for point in points):
-        raise EfflabError(f"{path} holds a sweep over other layers or inputs: name another file")
-    return {_key(point): point for point in points}
-
-
-_READ: dict[Any, Callable[[str], Any]] = {
-    int: int,
-    float: float,
-    str: str,
-    bool: {"True": True, "False": False}.__getitem__,
-}
-
-
-def _point(line: Mapping[str, Any]) -> Point | None:
-    try:
-        return Point(**{f.name: _READ[f.type](line[f.name]) for f in fields(Point)})
-    except (KeyError, TypeError, ValueError):
-        return None
+def _called(one: Callable[..., list[Point]], machines: Batch) -> list[Point]:
+    return one(machines)

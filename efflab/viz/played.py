@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efflab import eie
-from efflab.eie import scan
+from efflab.eie import engine, scan
 from efflab.errors import EfflabError
 from efflab.huffman import HuffmanCode
 from efflab.huffman.varints import varint
@@ -77,7 +77,7 @@ def of_layer(layer: Any, activations: ArrayLike, machine: eie.Machine | None) ->
     run = eie.simulate(layer, activations, machine)
     pattern = layer if isinstance(layer, eie.Pattern) else layer.pattern
     inputs = np.asarray(activations, np.float64)
-    held = inputs if run.formats is None else run.formats.act.encode(inputs)
+    held = engine.hold(inputs, run.formats)
     values = None if np.asarray(activations).dtype == bool else inputs
     return of_pattern(pattern, values, held, run.machine, run.output)
 

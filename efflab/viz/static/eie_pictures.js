@@ -152,12 +152,12 @@ function outputSurface(machine, shown, view) {
   const high = outputs.reduce((a, b) => Math.max(a, b), 0);
   const low = outputs.reduce((a, b) => Math.min(a, b), 0);
   let bars = [];
-  return surface("The output vector: a pale bar for the final value of each output, solid up to the share of its PE's products that are added.", () => 140, (context, width, height) => {
+  return surface("The output vector: a pale bar for the final value of each output, and a solid part that is estimated from each element's share of products: how many of the products of its PE are added, whichever rows they are of.", () => 140, (context, width, height) => {
     const { at, colours } = view;
     const share = (k) => (all[k] ? (at.entries[k] - at.zeros[k]) / all[k] : 1);
     const most = Math.max(1, Math.floor(width / 2));
     if (bars.length !== Math.min(most, outputs.length)) bars = outputBars(outputs, most);
-    caption(context, width, height, "outputs, solid by the share of products added", `output 0 to ${grouped(outputs.length - 1)}`, colours);
+    caption(context, width, height, "outputs, estimated from each element's share of products", `output 0 to ${grouped(outputs.length - 1)}`, colours);
     const level = scale(low, high, height - 18, 20);
     const wide = width / bars.length;
     bars.forEach((output, i) => {

@@ -57,7 +57,7 @@ export function reading(machine, shown, at, selected) {
   const counts = STATES.map((_, which) => at.doing.reduce((sum, one) => sum + (one === which), 0));
   const idle = counts[3] + counts[4];
   const words = [`Cycle ${grouped(at.cycle)} of ${grouped(machine.cycles)}.`];
-  if (at.cycle < machine.cycles) words.push(`${counts[0]} of ${machine.pes} PEs process an entry, ${counts[1]} read an empty slice, ${idle} have nothing to do.`);
+  if (at.cycle < machine.cycles) words.push(`${counts[0]} of ${machine.pes} PEs process an entry, ${counts[1]} read an empty slice, ${counts[2] ? `${counts[2]} wait for a sum, ` : ""}${idle} have nothing to do.`);
   words.push(`Balance so far ${percent(at.balance)}.`);
   if (selected !== null) words.push(`PE ${selected}: ${doingOf(machine, shown, at, selected)}; queue ${at.queue[selected]} of ${machine.depth}; ${grouped(at.entries[selected])} of ${grouped(machine.total[selected])} entries done.`);
   return words.join(" ");
