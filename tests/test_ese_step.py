@@ -187,7 +187,7 @@ def test_random_places_have_the_loads_they_were_drawn_for():
         (lambda: ese.Machine(pes=0), "pes must be a whole number of at least 1, got 0"),
         (lambda: ese.Machine(fifo=-1), "fifo must be a whole number of at least 1, got -1"),
         (lambda: ese.Machine(clock_mhz=0), "clock_mhz must be a number above 0, got 0"),
-        (lambda: ese.Machine(index_bits=17), "index_bits must be at most 16"),
+        (lambda: ese.Machine(index_bits=17), "index_bits must be a whole number from 1 to 16"),
         (lambda: ese.Machine(channels=True), "channels must be"),
         (lambda: dataclasses.replace(MACHINE, elements_per_cycle=0.5), "elements_per_cycle must be a whole"),
         (lambda: ese.product(np.zeros(4)), "two axes"),

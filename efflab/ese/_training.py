@@ -22,6 +22,7 @@ ROOMS = (
     "data",
     "pruning",
     "training",
+    "ese/_checks",
     "ese/lstm",
     "ese/speech",
     "ese/pruner",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from efflab.errors import EfflabError
+from efflab.ese._checks import described, whole
 from efflab.pruning._select import check_finite_order
 from efflab.pruning.masks import count_to_prune
 
@@ -28,18 +29,23 @@ def balanced_mask(
 ) -> Bool[Tensor, "rows columns"]:
     """Keep the largest magnitudes of each processing element's rows, as many in one as in another.
 
+    The lab's function of this name fixes the share of each element instead of the whole: an element with n_k weights loses
+    ``round(sparsity * n_k)``. Where the rows are dealt out evenly, the two keep the same number in each element, give or take one.
+
     Args:
         weight: a matrix of any floating dtype, on any device.
-        sparsity: fraction to prune, in [0, 1); exactly ``round(sparsity * n)`` weights are.
+        sparsity: fraction to prune, in [0, 1); exactly ``round(sparsity * n)`` weights are, unless ``alive`` excludes more already.
         pes: processing elements, N; 1 is plain magnitude pruning.
-        alive: an earlier mask; what it excludes stays pruned, and counts towards the sparsity.
+        alive: an earlier mask, Boolean; what it excludes stays pruned, and counts towards the sparsity.
 
     Returns:
-        The mask. Elements keep the same number of weights, give or take one (see ``shares``). Of equal magnitudes the
-        first by flat index goes first.
+        The mask. Elements keep the same number of weights, give or take one, but for those that have fewer, which keep all they
+        have (see ``shares``): rows that do not divide evenly leave an element fewer, and so may ``alive``. Of equal magnitudes
+        the first by flat index goes first.
 
     Raises:
-        EfflabError: the weight is no matrix or holds NaN, sparsity is outside [0, 1), or pes is below 1.
+        EfflabError: the weight is no matrix of floats or holds NaN, alive is no Boolean mask of its shape, sparsity is outside [0, 1), or
+            pes is no whole number of at least 1.
 
     >>> weight = torch.tensor([[9.0, 8.0], [1.0, 4.0], [7.0, 6.0], [2.0, 3.0]])
     >>> balanced_mask(weight, 0.5, pes=2).int().tolist()
@@ -47,25 +53,28 @@ def balanced_mask(
     >>> balanced_mask(weight, 0.5, pes=1).int().tolist()
     [[1, 1], [0, 0], [1, 1], [0, 0]]
     """
-    _check_matrix(weight, pes)
+    pes = _check_matrix(weight, pes)
     _check_alive(weight, alive)
     kept = weight.numel() - count_to_prune(sparsity, weight.numel())
-    given = shares(kept, [len(range(k, weight.shape[0], pes)) * weight.shape[1] for k in range(pes)])
+    if alive is None:
+        sizes = [len(range(k, weight.shape[0], pes)) * weight.shape[1] for k in range(pes)]
+    else:
+        sizes = loads(alive, pes).tolist()
+    given = shares(min(kept, sum(sizes)), sizes)
     if alive is None and weight.numel() >= LARGE and weight.dtype != torch.float64:
         mask = _keep_by_bits(weight, given)
     else:
         check_finite_order({"weight": weight})
         mask = _keep_by_parts(_scores(weight, alive), given)
-    made = torch.from_numpy(mask).to(weight.device)
-    return made if alive is None else made & alive
+    return torch.from_numpy(mask).to(weight.device)
 
 
 def shares(kept: int, sizes: Sequence[int]) -> list[int]:
     """Deal out how many weights each processing element keeps: equally, as far as its rows have room.
 
     Args:
-        kept: weights that stay in all.
-        sizes: weights each element has. They differ where the rows cannot be dealt out evenly.
+        kept: weights that stay in all, from 0 to the sum of ``sizes``.
+        sizes: weights each element has. They differ where the rows cannot be dealt out evenly, or where some are pruned already.
 
     Returns:
         How many each keeps. Those that are not full differ by one at most, the first having one more.
@@ -159,23 +168,33 @@ def _cut(inside: NDArray[np.uint32], rank: int) -> tuple[np.uint32, int]:
 
 
 def _check_alive(weight: Tensor, alive: Tensor | None) -> None:
-    if alive is not None and alive.shape != weight.shape:
+    if not weight.is_floating_point():
+        raise EfflabError(f"weight must be of a floating dtype, got {weight.dtype}")
+    if alive is None:
+        return
+    if not isinstance(alive, Tensor) or alive.dtype != torch.bool or alive.shape != weight.shape:
         raise EfflabError(
-            f"alive must have the weight's shape {tuple(weight.shape)}, got {tuple(alive.shape)}"
+            f"alive must have the weight's shape {tuple(weight.shape)} and be Boolean, got {described(alive)}"
         )
 
 
 def loads(weight: Tensor, pes: int) -> Int64[Tensor, " pes"]:
-    """Non-zero weights of each processing element.
+    """Count the non-zero weights of each processing element.
 
     Args:
-        weight: a matrix, or its mask.
-        pes: processing elements, N.
+        weight: a matrix (rows, columns), or its mask; any dtype, on any device.
+        pes: processing elements, N; element k has the rows i with i mod N = k.
+
+    Returns:
+        (N,) counts, on the weight's device.
+
+    Raises:
+        EfflabError: the weight is no matrix, or pes is no whole number of at least 1.
 
     >>> loads(torch.tensor([[1.0, 0.0], [2.0, 3.0], [0.0, 0.0]]), pes=2)
     tensor([1, 2])
     """
-    _check_matrix(weight, pes)
+    pes = _check_matrix(weight, pes)
     rows = weight.detach().count_nonzero(dim=1)
     return torch.zeros(pes, dtype=torch.int64, device=rows.device).index_add_(
         0, torch.arange(len(rows), device=rows.device) % pes, rows
@@ -185,19 +204,30 @@ def loads(weight: Tensor, pes: int) -> Int64[Tensor, " pes"]:
 def balance(weight: Tensor, pes: int) -> float:
     """How evenly a matrix is dealt out: mean load over largest load, 1 where all are equal.
 
-    It bounds what a machine can use of its elements, however long its queues are. A matrix of zeros has 1.
+    It bounds what a machine can use of its elements, however long its queues are.
+
+    Args:
+        weight: a matrix (rows, columns), or its mask; any dtype, on any device.
+        pes: processing elements, N.
+
+    Returns:
+        From 1 / N to 1; a matrix of zeros has 1.
+
+    Raises:
+        EfflabError: the weight is no matrix, or pes is no whole number of at least 1.
 
     >>> balance(torch.tensor([[1.0, 0.0], [2.0, 3.0]]), pes=2)
     0.75
     """
+    pes = _check_matrix(weight, pes)
     counts = loads(weight, pes)
     largest = int(counts.max())
     return int(counts.sum()) / (pes * largest) if largest else 1.0
 
 
-def _check_matrix(weight: Tensor, pes: object) -> None:
+def _check_matrix(weight: object, pes: object) -> int:
+    """Check both, and return the elements as an int."""
     if not isinstance(weight, Tensor) or weight.dim() != 2:
         what = f"shape {tuple(weight.shape)}" if isinstance(weight, Tensor) else type(weight).__name__
         raise EfflabError(f"weight must be a matrix (rows, columns), got {what}")
-    if isinstance(pes, bool) or not isinstance(pes, int) or pes < 1:
-        raise EfflabError(f"pes must be a whole number of at least 1, got {pes!r}")
+    return whole("pes", pes)

@@ -2,9 +2,10 @@
 
 Source: S. Han et al., "ESE", FPGA 2017, section on quantization: the range of each matrix decides where its point is.
 
-The rule: a float becomes the nearest integer, halves to even; where a sum of products loses bits it is rounded once, halves up,
-as adding half a unit and shifting does; what does not fit saturates. Sums of products are exact before that, so that no order of the
-processing elements can change them.
+The rule: a float becomes the nearest integer, halves to even; an integer that loses bits is rounded halves up, as adding half a unit
+and shifting does; what does not fit saturates, that is goes to the nearest end of the range. A sum of products is exact in full width,
+so that no order of the processing elements can change it, and is rounded and saturated once, when it enters a format. Numbers that are
+in one format are added exactly, and the total saturates.
 """
 
 import math
@@ -15,13 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efflab.errors import EfflabError
+from efflab.ese._checks import whole
 
 Integers = NDArray[np.int64]
 _EXACT_BITS = 53  # a float64 holds whole numbers up to 2^53, and BLAS multiplies float64
 
-
 MOST_PLACES = 1000
-"""Places behind the point; beyond them two to their number is no float, and no weight is so small."""
+"""Places behind the point, or before it; beyond them two to their number is no float, and no weight is so small or large."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,10 @@ class Format:
 
     Attributes:
         bits: width, 2 to 32.
-        fraction: places behind the point; below 0 for units larger than one.
+        fraction: places behind the point, -1000 to 1000; below 0 for units larger than one.
+
+    Raises:
+        EfflabError: a number that is not whole, or out of range.
 
     >>> Format(12, 8).integers([0.5, -100.0]).tolist()
     [128, -2048]
@@ -40,19 +44,24 @@ class Format:
     fraction: int
 
     def __post_init__(self) -> None:
-        if isinstance(self.bits, bool) or not isinstance(self.bits, int) or not 2 <= self.bits <= 32:
-            raise EfflabError(f"bits must be a whole number from 2 to 32, got {self.bits!r}")
+        object.__setattr__(self, "bits", whole("bits", self.bits, 2, 32))
+        object.__setattr__(self, "fraction", whole("fraction", self.fraction, -MOST_PLACES, MOST_PLACES))
 
     @classmethod
     def holding(cls, values: ArrayLike, bits: int) -> Self:
         """The format with the most places behind the point that holds all of ``values``.
 
+        Args:
+            values: floats of any shape.
+            bits: width, 2 to 32.
+
         Raises:
-            EfflabError: a value is not finite.
+            EfflabError: a value is not finite, or there is no such format.
 
         >>> Format.holding([0.9, -3.1], 12)
         Format(bits=12, fraction=9)
         """
+        bits = whole("bits", bits, 2, 32)
         array = np.abs(np.asarray(values, np.float64))
         largest = float(array.max(initial=0.0))
         if not math.isfinite(largest):
@@ -72,8 +81,21 @@ class Format:
         return 2.0**-self.fraction
 
     def integers(self, values: ArrayLike) -> Integers:
-        """Round floats, halves to even, and saturate."""
-        scaled = np.rint(np.asarray(values, np.float64) * 2.0**self.fraction)
+        """Round floats, halves to even, and saturate.
+
+        Args:
+            values: floats of any shape, infinities too.
+
+        Returns:
+            Integers of the same shape, int64.
+
+        Raises:
+            EfflabError: a value is NaN.
+        """
+        array = np.asarray(values, np.float64)
+        if np.isnan(array).any():
+            raise EfflabError("values hold NaN, which no integer stands for")
+        scaled = np.rint(array * 2.0**self.fraction)
         return self.saturate(np.clip(scaled, -(2.0**62), 2.0**62).astype(np.int64))
 
     def floats(self, integers: Integers) -> NDArray[np.float64]:
@@ -82,11 +104,25 @@ class Format:
         return made
 
     def saturate(self, integers: Integers) -> Integers:
-        """Put what does not fit to the nearest end of the range."""
+        """Put what does not fit to the nearest end of the range.
+
+        Args:
+            integers: of any shape.
+
+        Returns:
+            Integers of the same shape, from ``-largest - 1`` to ``largest``.
+        """
         return np.clip(integers, -self.largest - 1, self.largest)
 
     def rounded(self, integers: Integers, fraction: int) -> Integers:
         """Bring integers with ``fraction`` places to this format, halves up, and saturate.
+
+        Args:
+            integers: of any shape.
+            fraction: their places behind the point.
+
+        Returns:
+            Integers of the same shape.
 
         >>> Format(8, 1).rounded(np.array([5, 6, 7, -6]), fraction=3).tolist()
         [1, 2, 2, -1]

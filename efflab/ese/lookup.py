@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efflab.errors import EfflabError
+from efflab.ese._checks import whole
 from efflab.ese.fixed import Format, Integers
+from efflab.ese.machine import Machine
 
 
 def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -42,7 +44,13 @@ class Lookup:
     output: Format
 
     @classmethod
-    def of(cls, name: str, input_format: Format, bits: int = 16, entries: int = 2048) -> "Lookup":
+    def of(
+        cls,
+        name: str,
+        input_format: Format,
+        bits: int = Machine.activation_bits,
+        entries: int = Machine.table_entries,
+    ) -> "Lookup":
         """Make the table of a function.
 
         Args:
@@ -52,21 +60,18 @@ class Lookup:
             entries: a power of two from 4 on.
 
         Raises:
-            EfflabError: another function, or a number of entries that is no power of two.
+            EfflabError: another function, bits out of range, or a number of entries that is no power of two.
         """
+        bits = whole("bits", bits, 2, 32)
         if name not in _FUNCTIONS:
             raise EfflabError(f"a table is of sigmoid or tanh, got {name!r}")
-        if (
-            isinstance(entries, bool)
-            or not isinstance(entries, int)
-            or entries < 4
-            or entries & (entries - 1)
-        ):
+        size = whole("entries", entries, 4)
+        if size & (size - 1):
             raise EfflabError(f"entries must be a power of two from 4 on, got {entries!r}")
         function, _ = _FUNCTIONS[name]
-        far = reach(name, entries)
-        step = 2 * far / entries
-        middles = (np.arange(entries, dtype=np.float64) + 0.5) * step - far
+        far = reach(name, size)
+        step = 2 * far / size
+        middles = (np.arange(size, dtype=np.float64) + 0.5) * step - far
         output = Format(bits, bits - 1)
         return cls(output.integers(function(middles)), far, input_format, output)
 
@@ -76,7 +81,14 @@ class Lookup:
         return 2 * self.reach / self.values.size
 
     def __call__(self, integers: Integers) -> Integers:
-        """Look inputs up: their top bits, with the half of the table added, are the place."""
+        """Look inputs up: their top bits, with the half of the table added, are the place.
+
+        Args:
+            integers: of any shape, in the format ``input``.
+
+        Returns:
+            Integers of the same shape, in the format ``output``.
+        """
         shift = self.input.fraction + int(np.log2(self.step))
         steps = integers >> shift if shift >= 0 else integers << -shift
         found: Integers = self.values[np.clip(steps + self.values.size // 2, 0, self.values.size - 1)]
@@ -85,6 +97,13 @@ class Lookup:
 
 def reach(name: str, entries: int) -> int:
     """How far a table goes: to where the function's distance from its limit is below the error of a step's steepest entry.
+
+    Args:
+        name: ``"sigmoid"`` or ``"tanh"``.
+        entries: of the table.
+
+    Returns:
+        A power of two, from 1.
 
     >>> reach("sigmoid", 2048), reach("tanh", 2048)
     (8, 4)

@@ -1,7 +1,7 @@
 """An LSTM with peepholes and a projection, as ESE runs it.
 
 Source: H. Sak, A. Senior, F. Beaufays, "Long Short-Term Memory Recurrent Neural Network Architectures for Large Scale Acoustic
-Modeling", Interspeech 2014, section 2; S. Han et al., "ESE", FPGA 2017, equations (1) to (7). At time t
+Modeling", Interspeech 2014, section 2; S. Han et al., "ESE", FPGA 2017, which runs this network. At time t
 
     i = sigma(W_ix x_t + W_ir y_(t-1) + w_ic * c_(t-1) + b_i)        input gate
     f = sigma(W_fx x_t + W_fr y_(t-1) + w_fc * c_(t-1) + b_f)        forget gate
@@ -23,6 +23,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from efflab.errors import EfflabError
+from efflab.ese._checks import described, whole
+from efflab.pruning.layers import MASK
 
 State = tuple[Float[Tensor, "n outputs"], Float[Tensor, "n hidden"]]
 GATES = ("i", "f", "c", "o")
@@ -84,9 +86,8 @@ class LSTM(nn.Module):
         self, input_size: int, hidden_size: int, proj_size: int = 0, *, peepholes: bool = True
     ) -> None:
         super().__init__()
-        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
-            _check_size(name, size, 1)
-        _check_size("proj_size", proj_size, 0)
+        input_size, hidden_size = whole("input_size", input_size), whole("hidden_size", hidden_size)
+        proj_size = whole("proj_size", proj_size, 0)
         if proj_size >= hidden_size:
             raise EfflabError(f"proj_size must be below hidden_size {hidden_size}, got {proj_size}")
         self.input_size, self.hidden_size, self.proj_size = input_size, hidden_size, proj_size
@@ -110,18 +111,39 @@ class LSTM(nn.Module):
 
     @classmethod
     def from_torch(cls, lstm: nn.LSTM) -> Self:
-        """Take over a ``torch.nn.LSTM`` of one layer and one direction; its two biases are added, peepholes are 0.
+        """Take over a ``torch.nn.LSTM`` of one layer and one direction.
+
+        Its two biases are added, peepholes are 0, and the masks of ``efflab.pruning`` come along. The layer has torch's
+        ``batch_first=True`` layout, x (n, frames, inputs); its state is a pair of y (n, P) and c (n, H), without the axis of layers
+        that torch's has, (1, n, P) and (1, n, H).
+
+        Args:
+            lstm: the layer, with ``batch_first=True``.
+
+        Returns:
+            A layer of the same dtype, on the same device.
 
         Raises:
-            EfflabError: it has several layers or directions.
+            EfflabError: it has several layers or directions, another layout, or parameters held by ``torch.nn.utils.prune``.
         """
         if not isinstance(lstm, nn.LSTM) or lstm.num_layers != 1 or lstm.bidirectional:
             raise EfflabError(f"lstm must be an nn.LSTM of one layer and one direction, got {lstm!r}")
+        if not lstm.batch_first:
+            raise EfflabError(
+                "lstm must have batch_first=True, as an efflab.ese.LSTM takes x of shape (n, frames, inputs): "
+                "set lstm.batch_first = True, and transpose what it is given"
+            )
+        if held := [name for name, _ in lstm.named_parameters() if name.endswith("_orig")]:
+            raise EfflabError(
+                f"lstm's {held[0].removesuffix('_orig')} is held by torch.nn.utils.prune: call torch.nn.utils.prune.remove on it"
+            )
         made = cls(lstm.input_size, lstm.hidden_size, lstm.proj_size).to(lstm.weight_ih_l0)  # type: ignore[arg-type]
         with torch.no_grad():
             for name in ("weight_ih_l0", "weight_hh_l0", "weight_hr_l0"):
                 if (own := getattr(made, name)) is not None:
                     own.copy_(getattr(lstm, name))
+                if (mask := getattr(lstm, name + MASK, None)) is not None:
+                    made.register_buffer(name + MASK, mask.clone())
             made.bias_l0.zero_()
             for bias in (getattr(lstm, name) for name in ("bias_ih_l0", "bias_hh_l0") if lstm.bias):
                 made.bias_l0.add_(bias)
@@ -134,18 +156,18 @@ class LSTM(nn.Module):
         """Run over sequences.
 
         Args:
-            x: N x T x input_size.
+            x: N x T x input_size, of the layer's dtype.
             state: y and c before the first frame, N x P and N x H; zeros where None.
 
         Returns:
             y_1 to y_T, N x T x P, and the state after the last frame.
 
         Raises:
-            EfflabError: x has other dimensions.
+            EfflabError: x or the state has other dimensions, x has no frame, or another dtype.
         """
-        if x.dim() != 3 or x.shape[2] != self.input_size or not x.shape[1]:
-            raise EfflabError(f"x must have shape (n, frames, {self.input_size}), got {tuple(x.shape)}")
-        y, c = self.empty(x) if state is None else state
+        check_frames(x, self.input_size)
+        self.check_dtype(x)
+        y, c = self.empty(x) if state is None else check_state(state, *self._shapes(len(x)))
         inputs = x @ self.weight_ih_l0.T + self.bias_l0  # (n, t, 4 H)
         outputs = []
         for at in inputs.unbind(1):
@@ -154,10 +176,20 @@ class LSTM(nn.Module):
             outputs.append(y)
         return torch.stack(outputs, dim=1), (y, c)
 
+    def check_dtype(self, x: Tensor) -> None:
+        """Raise an ``EfflabError`` where x has another dtype than the layer, and autocast does not see to that."""
+        own = self.weight_ih_l0.dtype
+        if x.dtype != own and not torch.is_autocast_enabled(x.device.type):
+            raise EfflabError(f"x must have the layer's dtype {own}, got {x.dtype}")
+
     def empty(self, x: Float[Tensor, "n frames inputs"]) -> State:
         """The state before the first frame: zeros."""
-        size = x.shape[0]
-        return x.new_zeros(size, self.proj_size or self.hidden_size), x.new_zeros(size, self.hidden_size)
+        y, c = self._shapes(len(x))
+        return x.new_zeros(y), x.new_zeros(c)
+
+    def _shapes(self, n: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Shapes of y and c for n sequences."""
+        return (n, self.proj_size or self.hidden_size), (n, self.hidden_size)
 
     def extra_repr(self) -> str:
         """Sizes, for ``repr``."""
@@ -165,6 +197,26 @@ class LSTM(nn.Module):
         return f"{self.input_size}, {self.hidden_size}, proj_size={self.proj_size}, peepholes={peepholes}"
 
 
-def _check_size(name: str, size: object, least: int) -> None:
-    if isinstance(size, bool) or not isinstance(size, int) or size < least:
-        raise EfflabError(f"{name} must be a whole number of at least {least}, got {size!r}")
+def check_frames(x: object, inputs: int) -> None:
+    """Raise an ``EfflabError`` where x is no batch of sequences of floats, (n, frames, inputs), with a frame at least."""
+    expected = f"x must have shape (n, frames, {inputs})"
+    if not isinstance(x, Tensor):
+        raise EfflabError(f"{expected}, got {type(x).__name__}")
+    if x.dim() != 3 or x.shape[2] != inputs:
+        raise EfflabError(f"{expected}, got {tuple(x.shape)}")
+    if not x.shape[1]:
+        raise EfflabError(f"{expected} with one frame at least, got {tuple(x.shape)}")
+    if not x.is_floating_point():
+        raise EfflabError(f"x must be of a floating dtype, got {x.dtype}")
+
+
+def check_state(state: object, y_shape: tuple[int, int], c_shape: tuple[int, int]) -> State:
+    """Return a state of y and c, or raise an ``EfflabError`` where their shapes are others."""
+    parts = tuple(state) if isinstance(state, tuple | list) else (state,)
+    shapes = [tuple(part.shape) for part in parts if isinstance(part, Tensor)]
+    if len(parts) != 2 or shapes != [y_shape, c_shape]:
+        got = " and ".join(described(part) for part in parts)
+        raise EfflabError(
+            f"state must be y of shape {y_shape} and c of shape {c_shape}, without torch's axis of layers, got {got}"
+        )
+    return parts[0], parts[1]

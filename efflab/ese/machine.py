@@ -6,11 +6,13 @@ work on the same matrix, each with a vector of its own, so that a weight that wa
 """
 
 from dataclasses import dataclass
+from numbers import Real
 
 from efflab import paper
 from efflab.eie.counters import Counters
 from efflab.eie.machine import FILL, POINTER_BITS
 from efflab.errors import EfflabError
+from efflab.ese._checks import whole
 
 
 def _recorded(name: str) -> int:
@@ -24,15 +26,16 @@ class Machine:
     Attributes:
         channels: voice vectors at a time.
         pes: processing elements of a channel, N; element k has the rows i with i mod N = k.
-        fifo: inputs that can wait in an element's queue.
+        fifo: inputs that can wait in an element's queue, all of them usable. EIE's ``fifo`` counts the slots of a ring instead,
+            of which one stays free: a machine whose queue is such a ring of 8 is ``Machine(fifo=7)``.
         clock_mhz: clock, MHz.
         weight_bits: of a weight.
         index_bits: of the count of zeros before a weight; with the weight it makes an entry.
         pointer_bits: of a pointer to where a column begins, one for each column and element. EIE's width.
         activation_bits: of inputs, outputs and cells.
         table_entries: of the tables for sigma and tanh.
-        elements_per_cycle: elements of a vector that a channel's element-wise unit takes each cycle. One: the least that
-            there can be. (The paper's step is longer than its matrices by about as many cycles as there are cells.)
+        elements_per_cycle: elements of a vector that a channel's element-wise unit takes each cycle. Not in the paper; one, the least
+            that there can be: a step needs far fewer element-wise operations than products, so that a wider unit stands idle longer.
         stages: pipeline stages of that unit: four of a multiplier, two of the adder tree over the four terms of a
             gate's sum, one of the table, and one that writes. Also not in the paper.
 
@@ -56,17 +59,14 @@ class Machine:
     stages: int = 8
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if name == "clock_mhz":
-                good = isinstance(value, int | float) and 0 < value < float("inf")
-                expected = "a number above 0"
-            else:
-                good = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-                expected = "a whole number of at least 1"
-            if not good:
-                raise EfflabError(f"{name} must be {expected}, got {value!r}")
-        if self.index_bits > 16:
-            raise EfflabError(f"index_bits must be at most 16, got {self.index_bits}")
+        for name, value in vars(self).copy().items():
+            if name != "clock_mhz":
+                most = 16 if name == "index_bits" else None
+                object.__setattr__(self, name, whole(name, value, 1, most))
+            elif (
+                isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < float("inf")
+            ):
+                raise EfflabError(f"{name} must be a number above 0, got {value!r}")
 
     @property
     def word_bytes(self) -> int:
@@ -98,3 +98,12 @@ class Machine:
 def product_cycles(counters: Counters) -> int:
     """Cycles of a sparse product: those of the last element, and those in which the pipeline empties (EIE's)."""
     return counters.cycles + FILL
+
+
+def machine_or_paper(machine: Machine | None) -> Machine:
+    """The machine that was given, the paper's where None; raise an ``EfflabError`` where it is another thing."""
+    if machine is None:
+        return Machine()
+    if not isinstance(machine, Machine):
+        raise EfflabError(f"machine must be an efflab.ese.Machine, got {type(machine).__name__}")
+    return machine

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from efflab.errors import EfflabError
+from efflab.ese._checks import whole
 from efflab.ese.lstm import LSTM
 
 
@@ -40,15 +40,15 @@ class Recogniser(nn.Module):
         longest: int = 100,
     ) -> None:
         super().__init__()
-        for name, value in (("stack", stack), ("longest", longest)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise EfflabError(f"{name} must be a whole number of at least 1, got {value!r}")
-        self.stack, self.longest = stack, longest
-        self.lstm = LSTM(stack * features, hidden, outputs)
+        self.stack, self.longest = whole("stack", stack), whole("longest", longest)
+        self.lstm = LSTM(self.stack * features, hidden, outputs)
         self.fc = nn.Linear(outputs, classes)
 
     def frames(self, x: Float[Tensor, "n frames features"]) -> tuple[Tensor, Tensor]:
         """Stack frames, and leave out what is padding in all recordings.
+
+        Args:
+            x: N x T x features; frames of zeros at the end of a recording are padding.
 
         Returns:
             N x T x (stack features), and (N,) the number of stacked frames with something in them, at least 1.

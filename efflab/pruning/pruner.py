@@ -4,7 +4,7 @@ Source: NIPS 2015, section 3 (learn the connections, prune, retrain the weights 
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +67,13 @@ class Pruner:
         config: as in ``prune_``; None only keeps the masks the model has.
         schedule: how the targets grow over the calls of ``step``; at once by default.
         filter_fn: which modules to prune.
+
+    Raises:
+        EfflabError: no masks where config is None, or a configuration of a kind that this pruner does not know.
     """
+
+    kinds: ClassVar[tuple[type, ...]] = (Magnitude, Quality, NM, Channel)
+    """The configurations it knows; what is derived from one of them chooses its masks otherwise, and so is another."""
 
     def __init__(
         self,
@@ -88,6 +94,7 @@ class Pruner:
                 raise EfflabError(f"{type(model).__name__} has no masks: a config must say how to prune it")
         else:
             self._groups = assign(config, found)
+            self._check_kinds()
             self._sites = {name: found[name] for _, names in self._groups for name in names}
         self._eraser: Eraser | None = None
         self._handles: list[RemovableHandle] = []
@@ -96,6 +103,15 @@ class Pruner:
             if site.mask is None:
                 site.set_mask(torch.ones_like(site.parameter, dtype=torch.bool))
                 self._whole[name] = (_mask(site), _mask(site)._version)  # noqa: SLF001 - autograd's own change counter
+
+    def _check_kinds(self) -> None:
+        for config, _ in self._groups:
+            if type(config) not in self.kinds:
+                known = ", ".join(kind.__name__ for kind in self.kinds)
+                raise EfflabError(
+                    f"{type(self).__name__} knows {known} and would not prune by {type(config).__name__}'s own rule: a "
+                    "configuration derived from these needs its own pruner (efflab.ese.prune_ is that of efflab.ese.Balanced)"
+                )
 
     @property
     def masks(self) -> dict[str, Tensor]:
