@@ -32,6 +32,13 @@ PAUSED_AT_3 = """figure => {
 }"""
 
 
+def time_in(text: str) -> float:
+    """The time that the words under a schedule name."""
+    found = re.search(r"it takes ([\d.]+) µs", text)
+    assert found is not None
+    return float(found[1])
+
+
 @pytest.fixture(scope="module")
 def pages() -> list[str]:
     if not (BOOK / "index.html").is_file():
@@ -201,13 +208,21 @@ def test_the_schedule_of_ese_answers_to_every_switch(
 ) -> None:
     assert "ese.html" in pages
     base = served if over == "http" else BOOK.as_uri() + "/"
-    with browser(chromium, color_scheme=scheme) as context:
+    with browser(chromium, color_scheme=scheme, has_touch=True) as context:
         watched = Watched(context.new_page())
         page = watched.page
         page.goto(base + "ese.html")
         figure = page.locator(".efflab-schedule").first
         words, detail = figure.locator("output"), figure.locator(".efflab-detail")
         figure.scroll_into_view_if_needed()
+        shown = time_in(words.inner_text())
+        for switch in figure.get_by_role("switch").all():
+            was = switch.is_checked()
+            switch.set_checked(not was)
+            assert (time_in(words.inner_text()) > shown) == was
+            assert time_in(words.inner_text()) != shown
+            switch.set_checked(was)
+            assert time_in(words.inner_text()) == shown
         figure.get_by_role("button", name="All on").click()
         expect(words).to_contain_text("With all overlaps")
         for switch in figure.get_by_role("switch").all():
@@ -229,6 +244,24 @@ def test_the_schedule_of_ese_answers_to_every_switch(
         expect(detail).to_contain_text("Point at a bar")
         figure.locator(".efflab-task").nth(3).hover()
         expect(detail).to_contain_text("waits for")
+        bar = figure.locator(".efflab-task").nth(8)
+        bar.tap()
+        told = bar.get_attribute("aria-label")
+        assert told is not None
+        expect(detail).to_have_text(told)
+        lines = figure.locator(".efflab-threads path")
+        drawn = [line.get_attribute("d") for line in lines.all()]
+        page.set_viewport_size({"width": 360, "height": 740})
+        expect(lines.first).not_to_have_attribute("d", drawn[0] or "")
+        assert lines.count() == len(drawn)
+        expect(detail).to_have_text(told)
+        chart = figure.locator(".efflab-chart")
+        assert chart.evaluate("box => box.scrollWidth > box.clientWidth && box.clientWidth < 340")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        last = figure.locator(".efflab-task").last
+        last.tap()
+        expect(detail).to_have_text(last.get_attribute("aria-label") or "")
+        assert chart.evaluate("box => box.scrollLeft") > 0
         figure.locator("summary").click()
         assert figure.locator("tbody tr").count() == figure.locator(".efflab-task").count()
         assert watched.foreign == []

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import shutil
 import subprocess
 from pathlib import Path
@@ -122,19 +123,26 @@ def test_the_javascript_answers_without_a_kernel(tmp_path: Path) -> None:
     figure = viz.EseSchedule(TASKS, title="Two products")
     found = run_module(figure, "ese_schedule.mjs", tmp_path)
     full, width = Schedule.of(TASKS, []).makespan, 698
+    shortest = Schedule.of(TASKS).makespan  # fills the figure; what takes longer is scrolled to
 
     def check(here: dict[str, Any], overlaps: list[str]) -> None:
         want = Schedule.of(TASKS, overlaps)
         assert here["places"] == pytest.approx(
-            [1 + width * slot.start / full for slot in want.slots], abs=0.01
+            [1 + width * slot.start / shortest for slot in want.slots], abs=0.01
         )
-        widths = [width * (slot.end - slot.start) / full for slot in want.slots]
+        widths = [width * (slot.end - slot.start) / shortest for slot in want.slots]
         assert here["widths"] == pytest.approx(widths, abs=0.01)
-        assert here["hatched"] == len(want.critical())
+        deciding = [slot.name for slot in want.critical()]
+        assert here["hatched"] == len(deciding)
+        assert here["width"] == max(700, math.ceil(2 + width * want.makespan / shortest))
+        assert [row[0] for row in here["table"] if row[6] == "yes"] == deciding
+        assert [label.endswith(" It decides the length.") for label in here["labels"]] == [
+            slot.name in deciding for slot in want.slots
+        ]
         assert here["overlaps"] == overlaps
         assert here["checked"] == [name in overlaps for name in figure.known]
         assert f"it takes {want.makespan:.2f} µs" in here["text"]
-        assert [row[2:4] for row in here["table"]] == [
+        assert [row[3:5] for row in here["table"]] == [
             [f"{slot.start:.2f}", f"{slot.end:.2f}"] for slot in want.slots
         ]
         rows = [
@@ -156,7 +164,7 @@ def test_the_javascript_answers_without_a_kernel(tmp_path: Path) -> None:
     assert found["off"]["text"].startswith("Without the overlap of buffers")
     assert (
         found["pointed"]["detail"]
-        == "B on products: 7.00 µs to 11.00 µs, waits for weights B; nothing waits for it."
+        == "B on products: 7.00 µs to 11.00 µs, waits for weights B; nothing waits for it. It decides the length."
     )
     assert (found["pointed"]["dim"], found["pointed"]["threads"]) == (3, [1, 0])
     assert (found["left"]["dim"], found["left"]["threads"]) == (0, [0, 0])

@@ -18,6 +18,8 @@ const look = () => ({
   overlaps: state.overlaps,
   dim: bars.filter((n) => n.attributes.class.includes("dim")).length,
   threads: [of("efflab-waits").length, of("efflab-follows").length],
+  width: Number(of("efflab-gantt")[0].attributes.width),
+  labels: bars.map((n) => n.attributes["aria-label"]),
   tab: bars.map((n) => n.attributes.tabindex),
   table: one("tbody").children.map((row) => row.children.map((cell) => cell.textContent)),
   names: bars.map((n) => n.children[3].textContent),

@@ -3,6 +3,7 @@
 const ROW = { name: 15, bar: 26, all: 50 };
 const AXIS = 34;
 const LETTER = 6.4; // pixels, about
+const ROOM = 9; // pixels that a task should have in the mean
 
 const share = (value) => `${(100 * value).toFixed(0)} %`;
 const among = (names) => (names.length ? names.join(", ") : "nothing");
@@ -23,12 +24,12 @@ export function reading(state, on) {
   return `${which} it takes ${micro(now, state.clock_mhz)}${cost}. ${deciding(slots).length} of ${slots.length} tasks decide it (hatched).`;
 }
 
-/** A task in words. */
-export function described(slots, name, clock) {
+/** A task in words; the chain of those that decide the length is told by whoever has it. */
+export function described(slots, name, clock, chain = deciding(slots)) {
   const slot = slots.find((one) => one.name === name);
   const next = slots.filter((one) => one.after.includes(name)).map((one) => one.name);
   const state = slot.state ? ` in state ${slot.state}` : "";
-  return `${name} on ${slot.resource}${state}: ${micro(slot.start, clock)} to ${micro(slot.end, clock)}, waits for ${among(slot.after)}; ${next.length ? `${next.join(", ")} ${next.length > 1 ? "wait" : "waits"} for it` : "nothing waits for it"}.`;
+  return `${name} on ${slot.resource}${state}: ${micro(slot.start, clock)} to ${micro(slot.end, clock)}, waits for ${among(slot.after)}; ${next.length ? `${next.join(", ")} ${next.length > 1 ? "wait" : "waits"} for it` : "nothing waits for it"}.${chain.includes(name) ? " It decides the length." : ""}`;
 }
 
 /** The bar that a key leads to from another. */
@@ -68,7 +69,12 @@ function barOf(task, row, id) {
   return { task, row, group, hatch, text, rects: [fill, hatch, edge] };
 }
 
-/** The chart: bars that are moved, not made anew, so that the eye can follow them. */
+/**
+ * The chart: bars that are moved, not made anew, so that the eye can follow them.
+ *
+ * Its scale is that of the schedule with all overlaps, which fills the figure. What takes longer, or has more tasks than a narrow
+ * figure has room for, is scrolled to.
+ */
 function gantt(state, id) {
   const resources = resourcesOf(state.tasks);
   const height = resources.length * ROW.all + AXIS;
@@ -78,15 +84,21 @@ function gantt(state, id) {
   const axis = make("g", {});
   const threads = make("g", { class: "efflab-threads" });
   const node = make("svg", { role: "group", "aria-label": "Gantt chart: a row for each resource, a bar for each task; arrow keys go from bar to bar", class: "efflab-gantt" }, [hatching(`${id}-hatch`), axis, ...rules, ...names, ...bars.map((bar) => bar.group), threads]);
-  const longest = makespan(place(state.tasks, [])) || 1;
-  const one = { node, bars, width: 700, slots: [], longest };
-  const x = (cycles) => (cycles / longest) * (one.width - 2) + 1;
+  const box = html("div", "efflab-chart");
+  box.appendChild(node);
+  const shortest = makespan(place(state.tasks, state.known)) || 1;
+  const one = { node, box, bars, room: 700, width: 700, slots: [], held: null };
+  const x = (cycles) => (cycles / shortest) * (Math.max(one.room, ROOM * bars.length) - 2) + 1;
+  const stay = () => names.forEach((name) => name.setAttribute("x", box.scrollLeft || 0));
+  box.addEventListener("scroll", stay);
   one.middle = (bar) => bar.row * ROW.all + ROW.name + ROW.bar / 2;
   one.x = x;
   one.update = (on) => {
     one.slots = place(state.tasks, on);
-    const chain = deciding(one.slots);
+    one.chain = deciding(one.slots);
+    one.width = Math.max(one.room, Math.ceil(x(makespan(one.slots)) + 1));
     node.setAttribute("viewBox", `0 0 ${one.width} ${height}`);
+    node.setAttribute("width", one.width);
     node.setAttribute("height", height);
     rules.forEach((rule) => rule.setAttribute("x2", one.width));
     names.forEach((name, row) => { name.textContent = `${resources[row]}, at work ${share(utilisation(one.slots, resources[row]))} of the time`; });
@@ -94,22 +106,26 @@ function gantt(state, id) {
       const bar = bars[i];
       const wide = Math.max(1, x(slot.end) - x(slot.start));
       bar.group.setAttribute("style", `transform: translate(${x(slot.start).toFixed(2)}px, ${bar.row * ROW.all + ROW.name}px)`);
-      bar.group.setAttribute("aria-label", described(one.slots, slot.name, state.clock_mhz));
+      bar.group.setAttribute("aria-label", described(one.slots, slot.name, state.clock_mhz, one.chain));
       for (const rect of bar.rects) rect.setAttribute("width", wide.toFixed(2));
-      bar.hatch.setAttribute("visibility", chain.includes(slot.name) ? "visible" : "hidden");
+      bar.hatch.setAttribute("visibility", one.chain.includes(slot.name) ? "visible" : "hidden");
       bar.text.textContent = fitted(slot, wide);
       bar.text.setAttribute("x", (wide / 2).toFixed(2));
     });
     axis.replaceChildren(...timeAxis(one, resources.length * ROW.all, state.clock_mhz));
+    one.focus(one.held);
   };
-  one.focus = (name) => showWaits(one, threads, name);
+  one.focus = (name) => {
+    one.held = name;
+    showWaits(one, threads, name);
+  };
   return one;
 }
 
-function timeAxis({ x, longest, slots, width }, y, clock) {
+function timeAxis({ x, slots, width }, y, clock) {
   const end = makespan(slots);
   const parts = [make("line", { class: "efflab-end", x1: x(end), x2: x(end), y1: 0, y2: y })];
-  for (const value of ticks(0, longest / clock, width > 500 ? 8 : 4)) {
+  for (const value of ticks(0, end / clock, width > 500 ? 8 : 4)) {
     const place = x(value * clock);
     parts.push(make("line", { class: "efflab-axis", x1: place, x2: place, y1: y, y2: y + 4 }));
     parts.push(label(short(value), { x: place, y: y + 16, "text-anchor": value ? (place > width - 12 ? "end" : "middle") : "start" }));
@@ -174,11 +190,12 @@ function taskTable(state) {
     });
     return row;
   };
-  head.appendChild(line("col", ["task", "resource", "start (µs)", "end (µs)", "waits for"]));
+  head.appendChild(line("col", ["task", "resource", "state", "start (µs)", "end (µs)", "waits for", "decides"]));
   scroller.appendChild(table);
   node.appendChild(scroller);
   const time = (cycles) => (cycles / state.clock_mhz).toFixed(2);
-  const update = (slots) => body.replaceChildren(...slots.map((slot) => line("row", [slot.name, slot.resource, time(slot.start), time(slot.end), among(slot.after)])));
+  const cells = (slot, chain) => [slot.name, slot.resource, slot.state || "–", time(slot.start), time(slot.end), among(slot.after), chain.includes(slot.name) ? "yes" : "no"];
+  const update = ({ slots, chain }) => body.replaceChildren(...slots.map((slot) => line("row", cells(slot, chain))));
   return [node, update];
 }
 
@@ -228,27 +245,27 @@ function render({ model, el }) {
   buttons.appendChild(button("All on", () => set(state.known)));
   buttons.appendChild(button("All off", () => set([])));
   const parts = state.known.length ? [choice, buttons] : [];
-  el.appendChild(frame(state.title, "efflab-schedule", [chart.node, detail, ...parts, output, table]));
+  el.appendChild(frame(state.title, "efflab-schedule", [chart.box, detail, ...parts, output, table]));
 
   const show = (name) => {
     chart.focus(name);
-    detail.textContent = name === null ? "Point at a bar, or go from bar to bar with the arrow keys, to see what it waits for." : described(chart.slots, name, state.clock_mhz);
+    detail.textContent = name === null ? "Point at a bar, or go from bar to bar with the arrow keys, to see what it waits for." : described(chart.slots, name, state.clock_mhz, chart.chain);
   };
   const update = () => {
     chart.update(get());
     mark(get());
-    tabulate(chart.slots);
+    tabulate(chart);
     output.textContent = reading(state, get());
     show(null);
   };
   update();
   onBars(chart, show);
   const watch = globalThis.ResizeObserver ? new ResizeObserver(([{ contentRect }]) => {
-    if (contentRect.width < 1 || Math.abs(contentRect.width - chart.width) < 1) return;
-    chart.width = contentRect.width;
+    if (contentRect.width < 1 || Math.abs(contentRect.width - chart.room) < 1) return;
+    chart.room = contentRect.width;
     chart.update(get());
   }) : null;
-  if (watch) watch.observe(chart.node);
+  if (watch) watch.observe(chart.box);
   model.on("change:overlaps", update);
   return () => {
     if (watch) watch.disconnect();
