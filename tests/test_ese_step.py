@@ -51,7 +51,7 @@ def test_a_product_is_the_recurrence_over_what_the_format_stores(rows, columns, 
     assert made.lane == counts.sum(0).max()
     assert made.nonzeros == weight.sum()
     assert made.cycles >= max(made.lane, columns)
-    assert 0 <= made.balance <= 1
+    assert 0 <= made.utilisation <= 1
     assert made.stored >= made.entries >= made.nonzeros
 
 
