@@ -273,6 +273,66 @@ def test_ranges_are_those_of_the_layer_s_own_run():
     assert found["x"] == float(x.abs().max())
 
 
+def test_large_terms_that_cancel_do_not_saturate():
+    torch.manual_seed(0)
+    layer, x = ese.LSTM(1, 4, peepholes=False), 1 + 0.05 * torch.randn(2, 6, 1)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.zero_()
+        layer.weight_ih_l0.fill_(10)
+        layer.bias_l0.fill_(-10)
+    # A sum of about 10 has 4 places before the point, and a slope of 1 at most follows it.
+    expected = layer(x)[0].detach()
+    assert float((ese.FixedLSTM.of(layer, x)(x) - expected).abs().max()) < 0.01
+
+
+def test_fixed_point_goes_on_where_a_state_stands():
+    torch.manual_seed(2)
+    layer, x = ese.LSTM(4, 6, 3), torch.randn(2, 7, 4)
+    fixed = ese.FixedLSTM.of(layer, x)
+    first, state = fixed.run(x[:, :3])
+    assert torch.equal(torch.cat([first, fixed(x[:, 3:], state)], 1), fixed(x))
+    assert fixed(x.double()).dtype == torch.float64
+
+
+def test_masks_come_along_from_torch():
+    torch.manual_seed(0)
+    theirs = nn.LSTM(16, 8, batch_first=True)
+    pruner = ese.prune_(theirs, ese.Balanced(0.5, pes=2))
+    ours = ese.LSTM.from_torch(theirs)
+    again = ese.BalancedPruner(ours)
+    assert torch.equal(again.masks["weight_ih_l0"], pruner.masks["weight_ih_l0"])
+
+
+PACKED = nn.utils.rnn.pack_sequence([torch.zeros(2, 3)])
+SMALL = ese.LSTM(3, 4)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: SMALL(PACKED), r"x must have shape \(n, frames, 3\), got PackedSequence"),
+        (lambda: SMALL(torch.zeros(1, 2, 3, dtype=torch.int64)), "floating dtype, got torch.int64"),
+        (lambda: SMALL(torch.zeros(1, 2, 3).double()), "layer's dtype torch.float32, got torch.float64"),
+        (lambda: SMALL(torch.zeros(2, 5, 3), (torch.zeros(1, 2, 4), torch.zeros(1, 2, 4))), "without torch's axis"),
+        (lambda: SMALL(torch.zeros(2, 5, 3), (torch.zeros(3, 4), torch.zeros(3, 4))), r"y of shape \(2, 4\)"),
+        (lambda: ese.LSTM(3, 4, 2)(torch.zeros(2, 5, 3), (torch.zeros(2, 4), torch.zeros(2, 2))), r"y of shape \(2, 2\)"),
+        (lambda: ese.LSTM.from_torch(nn.LSTM(3, 4)), "must have batch_first=True"),
+        (lambda: ese.FixedLSTM.of(nn.LSTM(3, 4), torch.ones(1, 2, 3)), "efflab.ese.LSTM.from_torch makes"),
+        (lambda: ese.FixedLSTM.of(SMALL, torch.ones(1, 2, 3), weight_bits="a"), "weight_bits must be a whole number"),
+        (lambda: ese.FixedLSTM.of(SMALL, torch.ones(1, 2, 3))(torch.full((1, 2, 3), torch.nan)), "x must not hold NaN"),
+        (lambda: ese.FixedLSTM.of(SMALL, torch.ones(1, 2, 3))(torch.ones(1, 0, 3)), "one frame at least"),
+        (lambda: Format(12, 2000), "fraction must be a whole number from -1000 to 1000, got 2000"),
+        (lambda: Format(12, 1.5), "fraction must be a whole number"),
+        (lambda: ese.matrices(nn.LSTM(3, 4, num_layers=2), layer=2), "layer must be a whole number from 0 to 1, got 2"),
+        (lambda: ese.matrices(nn.LSTM(3, 4), reverse=True), "bidirectional"),
+    ],
+)  # fmt: skip
+def test_says_what_does_not_fit(call, words):
+    with pytest.raises(EfflabError, match=words):
+        call()
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [

@@ -78,6 +78,32 @@ def test_pruning_further_never_revives(size, pes, seed, first, second):
         assert int(after.sum()) == after.numel() - round(high * after.numel())
 
 
+@settings(max_examples=80, deadline=None)
+@given(sizes, sparsities, st.floats(0, 1), st.integers(1, 12), st.integers(0, 999))
+def test_uneven_survivors_are_dealt_out_as_far_as_they_go(size, sparsity, dead, pes, seed):
+    generator = torch.Generator().manual_seed(seed)
+    weight, alive = torch.randn(size, generator=generator), torch.rand(size, generator=generator) >= dead
+    mask = ese.balanced_mask(weight, sparsity, pes, alive)
+    room, loads = ese.loads(alive, pes), ese.loads(mask, pes)
+    assert not bool((mask & ~alive).any())
+    assert int(mask.sum()) == min(mask.numel() - round(sparsity * mask.numel()), int(alive.sum()))
+    free, full = loads[loads < room].tolist(), loads[loads == room].tolist()
+    assert not free or max(free) - min(free) <= 1
+    assert not free or max(full, default=0) <= min(free) + 1
+
+
+def test_a_network_pruned_by_magnitude_can_be_balanced_at_the_same_sparsity():
+    torch.manual_seed(0)
+    weight = torch.randn(64, 32)
+    weight[::8] *= 4
+    alive = ese.balanced_mask(weight, 0.5, 1)
+    mask = ese.balanced_mask(weight, 0.5, 8, alive)
+    # Every survivor is needed for the sparsity, so that none can be given up for balance.
+    assert torch.equal(mask, alive)
+    assert int(ese.balanced_mask(weight, 0.75, 8, alive).sum()) == 512
+    assert ese.balance(ese.balanced_mask(weight, 0.75, 8, alive), 8) == 1
+
+
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=12), st.floats(0, 1))
 def test_shares_are_dealt_out_whole(room, part):
     kept = round(part * sum(room))
@@ -193,6 +219,21 @@ def test_pruned_weights_stay_zero_while_it_trains_and_masks_travel(tmp_path):
     assert {ese.balance(matrix, 4) > 0.9 for matrix in ese.matrices(model["lstm"]).values()} == {True}
 
 
+def test_the_first_mask_is_chosen_from_all_weights_and_later_ones_from_what_is_left(monkeypatch):
+    seen, real = [], balanced.balanced_mask
+
+    def spy(weight, sparsity, pes, alive=None):
+        seen.append(alive is None)
+        return real(weight, sparsity, pes, alive)
+
+    monkeypatch.setattr("efflab.ese.pruner.balanced_mask", spy)
+    layer = nn.Linear(8, 8)
+    pruner = ese.prune_(layer, ese.Balanced(np.float64(0.5), pes=np.int64(2)))
+    assert seen == [True]
+    pruner.step()
+    assert seen[1:] in ([], [False])
+
+
 def test_other_configurations_still_work_beside_it():
     model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
     pruner = ese.prune_(model, {"0": ese.Balanced(0.5, pes=2), "1": pruning.NM(1, 4)})
@@ -209,6 +250,9 @@ def test_other_configurations_still_work_beside_it():
         (lambda: ese.balanced_mask(torch.ones(4, 4), 0.5, 0), "pes must be a whole number of at least 1, got 0"),
         (lambda: ese.balanced_mask(torch.full((4, 4), torch.nan), 0.5, 2), "NaN"),
         (lambda: ese.balanced_mask(torch.ones(4, 4), 0.5, 2, torch.ones(2, 2, dtype=torch.bool)), "alive must have"),
+        (lambda: ese.balanced_mask(torch.ones(4, 4), 0.5, 2, torch.ones(4, 4)), "and be Boolean, got shape"),
+        (lambda: ese.balanced_mask(torch.ones(4, 4, dtype=torch.bool), 0.5, 2), "floating dtype, got torch.bool"),
+        (lambda: pruning.prune_(nn.LSTM(8, 64), ese.Balanced(0.5, pes=8)), "efflab.ese.prune_ is that of"),
         (lambda: ese.Balanced(0.5, pes=True), "pes must be a whole number"),
         (lambda: ese.Balanced(1.5), "sparsity"),
         (lambda: ese.Balanced(0.5, scope="global"), "scope must be 'layer'"),
