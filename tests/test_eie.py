@@ -307,7 +307,7 @@ LAYER = eie.encode(np.eye(3), eie.Machine(pes=2))
         (lambda: eie.run_counts(np.ones((2, 3), int), np.zeros(2, int), -1), "depth is -1, and must be at least 0"),
         (lambda: eie.draw(0, 5, 0.1), "rows is 0, and must be at least 1"),
         (lambda: eie.draw(5, 5, 1.1), "density must be from 0 to 1, got 1.1"),
-        (lambda: eie.draw_active(0, 0.5), "inputs must be at least 1"),
+        (lambda: eie.draw_active(0, 0.5), "inputs is 0, and must be at least 1"),
         (lambda: eie.Pattern(np.array([0, 2]), np.array([1, 1], np.int32), (3, 1)), "rows must rise in each column"),
         (lambda: eie.Pattern(np.array([0, 1]), np.array([3], np.int32), (3, 1)), "rows must be from 0 to 2"),
         (lambda: eie.Pattern(np.array([0, 2]), np.array([1], np.int32), (3, 1)), "starts must rise from 0 to the 1"),
