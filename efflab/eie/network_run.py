@@ -228,7 +228,8 @@ def _ran(one: NetworkLayer, given: Vectors, engine: Engine) -> tuple[LayerRun, N
     layer, inputs = one.layer, checked_vectors(given.values, one.layer.shape[1])
     formats = formats_for(layer, inputs)
     runs = [run_in(layer, vector, formats, engine) for vector in inputs]
-    right, kept = _exact(one.weight, inputs), np.stack([exact_sums(layer, vector)[0] for vector in inputs])
+    right = _exact(one.weight, inputs)
+    kept = np.stack([exact_sums(layer, vector)[0] for vector in inputs]) if one.drift else right
     got = np.stack([run.output for run in runs if run.output is not None])
     counters = Counters.total(layer.machine.pes, [run.counters for run in runs])
     whole = Run(layer.machine, counters, layer.shape, engine=engine, name=one.name)

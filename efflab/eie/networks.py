@@ -1,6 +1,6 @@
 """Whole networks on the machine: the matrices of an ``.efz`` file, layer after layer.
 
-Source: ISCA 2016, sections III and VII. The paper names what else than fully connected layers the machine can run: 1 x 1
+Source: ISCA 2016, sections III and VII.D. The paper names what else than fully connected layers the machine can run: 1 x 1
 convolutions, and 3 x 3 ones by Winograd's method, which are products of matrices and vectors too.
 """
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["CONVOLUTION", "FULLY_CONNECTED", "Network", "NetworkLayer", "Weight", "load", "weights"]
 
 CONVOLUTIONS = (
-    "run as one product for each place of the output: the paper runs 1 x 1 convolutions so, and 3 x 3 ones by Winograd's "
-    "method, and a weight is read again for every place, since EIE does not use it for several"
+    "one product for each place of the output, whose weights are read again every time: EIE does not use them for several "
+    "places; such products are what the paper makes of 1 x 1 convolutions, and of 3 x 3 ones by Winograd's method"
 )
 
 

@@ -1,6 +1,6 @@
 """The weights of an ``.efz`` file as matrices: which of its tensors the machine multiplies by, and how.
 
-Source: ISCA 2016, sections III and VII. A fully connected layer is one product of a matrix and a vector. A convolution is
+Source: ISCA 2016, sections III and VII.D. A fully connected layer is one product of a matrix and a vector. A convolution is
 many: one for every place of its output, whose vector is the patch under the kernel (im2col). Its groups are the blocks of a
 block-diagonal matrix. What a tensor is, only its model tells: without one it is judged by its shape.
 """
