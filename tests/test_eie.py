@@ -168,6 +168,20 @@ def test_formats():
         assert finer > fixed.high
 
 
+@pytest.mark.parametrize("precision", ["int8", "int16", "int32"])
+@pytest.mark.parametrize("small", [1e-5, 1e-9, 1e-14, 1e-30, 1e-200])
+def test_products_too_small_for_the_sum_round_to_zero(precision, small):
+    """The formats of a bias of 1 and of a tiny input are farther apart than a product can be shifted."""
+    matrix, bias, inputs = np.array([[0.05, 0.1], [-0.1, 0]]), np.array([1.0, 0.5]), np.array([small, -small])
+    for engine in ("event", "cycle"):
+        run = eie.simulate(
+            eie.encode(matrix, eie.Machine(pes=2, precision=precision), bias=bias), inputs, engine=engine
+        )
+        step = 2.0**-run.formats.out.fraction
+        assert run.counters.broadcasts == 2
+        assert np.abs(run.output - (matrix @ inputs + bias)).max() <= 1.5 * step
+
+
 def test_layers_in_a_row():
     rng = np.random.default_rng(0)
     shapes = ((30, 50), (20, 30), (10, 20))
@@ -213,6 +227,29 @@ def test_the_benchmark_layers_fit(name):
     row = paper.table("eie", "table3").row(name)
     pattern = eie.draw(int(row["outputs"].value), int(row["inputs"].value), row["weights_pct"].value / 100)
     assert eie.fits(pattern, eie.Machine())
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_pes_that_would_do_do_and_one_fewer_does_not(seed):
+    rng = np.random.default_rng(seed)
+    pattern = eie.Pattern.of(rng.random((int(rng.integers(10, 80)), 20)) < rng.random() * 0.6)
+    machine = eie.Machine(pes=int(rng.integers(1, 4)), spmat_kb=float(rng.integers(1, 30)) / 128, ptr_kb=None)
+    enough = eie.pes_needed(pattern, machine)
+    tried = [pes for pes in range(machine.pes, 200) if eie.fits(pattern.fresh(), machine.with_(pes=pes))]
+    assert (enough is None) == (not tried)
+    if tried:
+        assert enough in tried
+        assert enough == machine.pes or enough - 1 not in tried
+
+
+def test_as_many_pes_as_there_can_be():
+    """Twice 48, and so on, passes the most that a machine has."""
+    rows = 60_000
+    pattern = eie.Pattern(np.array([0, rows]), np.arange(rows, dtype=np.int32), (rows, 1))
+    machine = eie.Machine(pes=48, sram_width=8, spmat_kb=1 / 1024, ptr_kb=None, regs=1)
+    enough = eie.pes_needed(pattern, machine)
+    assert enough == rows
+    assert not any(key[0] != machine.pes for key in pattern._kept if isinstance(key, tuple))
 
 
 def test_what_does_not_fit_is_refused_with_what_would_do():
@@ -272,6 +309,8 @@ def test_a_batch_has_pointers():
         ({"sram_width": 7}, "sram_width is 7 bits, and one entry takes 8: 4 of code and 4 of index"),
         ({"ptr_kb": 0.1}, "ptr_kb is 0.1, too little for the pointers of 64 inputs"),
         ({"regs": True}, "regs must be a whole number, got True"),
+        ({"precision": ["int8"]}, r"precision must be one of int8, .*, got \['int8'\]"),
+        ({"bypass": "no"}, "bypass must be True or False, got 'no'"),
     ],
 )
 def test_machines_that_cannot_be(changes, message):
@@ -280,6 +319,13 @@ def test_machines_that_cannot_be(changes, message):
 
 
 LAYER = eie.encode(np.eye(3), eie.Machine(pes=2))
+SINGLE = eie.Machine(pes=2, precision="float32")
+
+
+def test_numbers_of_numpy_make_the_same_machine():
+    one = eie.Machine(fifo=np.int64(4), bypass=np.zeros(1, bool)[0], clock_mhz=np.float32(400))
+    assert one == eie.Machine(fifo=4, bypass=False, clock_mhz=400.0)
+    assert (type(one.fifo), type(one.bypass), type(one.clock_mhz)) == (int, bool, float)
 
 
 @pytest.mark.parametrize(
@@ -307,12 +353,23 @@ LAYER = eie.encode(np.eye(3), eie.Machine(pes=2))
         (lambda: eie.run_counts(np.ones((2, 3), int), np.zeros(2, int), -1), "depth is -1, and must be at least 0"),
         (lambda: eie.draw(0, 5, 0.1), "rows is 0, and must be at least 1"),
         (lambda: eie.draw(5, 5, 1.1), "density must be from 0 to 1, got 1.1"),
-        (lambda: eie.draw_active(0, 0.5), "inputs must be at least 1"),
+        (lambda: eie.draw_active(0, 0.5), "inputs is 0, and must be at least 1"),
         (lambda: eie.Pattern(np.array([0, 2]), np.array([1, 1], np.int32), (3, 1)), "rows must rise in each column"),
         (lambda: eie.Pattern(np.array([0, 1]), np.array([3], np.int32), (3, 1)), "rows must be from 0 to 2"),
         (lambda: eie.Pattern(np.array([0, 2]), np.array([1], np.int32), (3, 1)), "starts must rise from 0 to the 1"),
         (lambda: eie.Pattern(np.array([0]), np.array([1], np.int32), (3, 1)), "starts must have shape"),
         (lambda: eie.Fixed.fitting(math.inf, 8), "numbers must be finite"),
+        (lambda: eie.simulate(np.eye(3), [1, 2, 3]), "layer must be encoded by .* or be a Pattern, and is a ndarray"),
+        (lambda: eie.chain([], [1, 2]), "layers must hold at least one layer"),
+        (lambda: eie.chain([LAYER, eie.draw(3, 3, 0.5)], [1, 2, 3]), r"layers\[1\] must be encoded .*, and is a Pattern"),
+        (lambda: eie.draw(10.5, 5, 0.1), "rows must be a whole number, got 10.5"),
+        (lambda: eie.draw(5, 5, 0.1, seed=-1), "seed is -1, and must be at least 0"),
+        (lambda: eie.draw_active(5, 0.1, seed=0.5), "seed must be a whole number, got 0.5"),
+        (lambda: eie.encode([[1, 2], [3]]), "matrix must be an array, and has rows of different lengths"),
+        (lambda: eie.simulate(LAYER, [1, [2], 3]), "activations must be an array"),
+        (lambda: eie.simulate(LAYER.on(SINGLE), [1e39, 1, 1]), r"activations must be at most 3.4e\+38 in float32, .* 1e\+39"),
+        (lambda: eie.simulate(eie.encode([[1e39]], SINGLE), [1]), "weights must be at most"),
+        (lambda: eie.simulate(eie.encode([[1.0]], SINGLE, bias=[1e39]), [1]), "bias must be at most"),
         (lambda: eie.Fixed(8, 0).encode([math.nan]), "numbers must be finite, and some are not"),
     ],
 )  # fmt: skip
@@ -340,6 +397,30 @@ def test_memory_is_linear_in_the_weights():
     (small, few), (large, many) = peak(2000), peak(8000)
     assert large / small < 1.2 * many / few
     assert large < 40 * many < 8192 * 8000
+
+
+def test_memory_does_not_grow_with_empty_columns():
+    columns, pattern = 100_000, eie.draw(64, 100_000, 1e-4, seed=0)
+    tracemalloc.start()
+    run = eie.simulate(pattern, np.ones(columns, bool), eie.Machine(bypass=False))
+    size = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert run.counters.broadcasts == columns
+    assert size < 10e6 < 4 * 64 * columns  # the counts of all columns and PEs are more
+
+
+def test_empty_columns_count_as_ever():
+    rng = np.random.default_rng(0)
+    dense = (rng.random((40, 30)) < 0.3) * (rng.random(30) < 0.5)
+    pattern, pes = eie.Pattern.of(dense), 4
+    expected = [[dense[k::pes, j].sum() for k in range(pes)] for j in range(30)]
+    assert pattern.counts(pes, 8).tolist() == expected
+    assert pattern.counts_of(np.array([3, 0, 29]), pes, 8).tolist() == [expected[j] for j in (3, 0, 29)]
+    assert pattern.entries(pes, 8).tolist() == np.sum(expected, axis=0).tolist()
+    first, last = pattern.ends(pes, 8)
+    for j, k in np.ndindex(30, pes):
+        places = np.flatnonzero(dense[k::pes, j])
+        assert (first[j, k], last[j, k]) == ((places[0], places[-1]) if places.size else (-1, -1))
 
 
 def test_a_run_shows_itself():

@@ -14,8 +14,10 @@ from efflab.cli.simulated import (
     Layers,
     ModelName,
     Seed,
-    _given,
-    read_array,
+    chained_or_drawn,
+    check_figure,
+    model_and_input,
+    read_input,
     save_figure,
 )
 from efflab.errors import EfflabError
@@ -99,7 +101,8 @@ def sweep(  # noqa: PLR0917 - the command line gives them by name
     from efflab.eie import sweep as sweeping
 
     # What can be refused at once is refused before anything is loaded.
-    _check_options(output, figure, scheduler, input_file)
+    _check_options(output, figure, scheduler)
+    given = read_input(input_file, act_density, model, input_shape)
     machines = sweeping.grid(
         Machine(spmat_kb=spmat_kb),
         pes=parse_list(pes, "--pes", int), fifo=parse_list(fifo, "--fifo", int),
@@ -113,8 +116,10 @@ def sweep(  # noqa: PLR0917 - the command line gives them by name
                 f"--act-density, --model and --input go with a file; the {BENCHMARKS} have the published densities"
             )
         works = _benchmarks(layer or [], seed)
+    elif model:
+        works = _with_model(Path(file), layer or [], model, input_shape, given)
     else:
-        works = _works(Path(file), layer or [], model, input_file, input_shape, act_density, seed)
+        works = _alone(Path(file), layer or [], given, act_density, seed)
     if scheduler:
         note(f"asking the scheduler at {scheduler}, for up to {sweeping.SCHEDULER_SECONDS} s")
     try:
@@ -156,26 +161,18 @@ def sweep(  # noqa: PLR0917 - the command line gives them by name
     )
 
 
-def _check_options(output: Path, figure: Path | None, scheduler: str, input_file: Path | None) -> None:
+def _check_options(output: Path, figure: Path | None, scheduler: str) -> None:
     """Refuse what would otherwise fail after the run."""
     if figure is not None:
-        if figure.suffix.lower() not in {".png", ".svg", ".pdf"}:
-            raise EfflabError(f"a figure is written as .png, .svg or .pdf, and {figure} is none of them")
-        _check_installed("matplotlib", "--figure", "student")
-    if scheduler:
-        _check_installed("distributed", "--scheduler", "instructor")
-    for path in (output, figure):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise EfflabError(f"{path} cannot be written: there is no folder {path.absolute().parent}")
-    if input_file is not None:
-        read_array(input_file)
+        check_figure(figure)
+    if scheduler and importlib.util.find_spec("distributed") is None:
+        from efflab.cli.doctor import set_up
 
-
-def _check_installed(package: str, option: str, extra: str) -> None:
-    if importlib.util.find_spec(package) is None:
         raise EfflabError(
-            f"{option} takes {package}, which is not installed: python -m pip install 'efflab[{extra}]'"
+            f"--scheduler takes dask.distributed, which is not installed: {set_up('instructor')}"
         )
+    if not output.absolute().parent.is_dir():
+        raise EfflabError(f"{output} cannot be written: there is no folder {output.absolute().parent}")
 
 
 def _benchmarks(only: list[str], seed: int) -> "list[Work]":
@@ -190,22 +187,25 @@ def _benchmarks(only: list[str], seed: int) -> "list[Work]":
     return [Work(name, known[name].pattern(seed), known[name].active(seed)) for name in only or known]
 
 
-def _works(  # noqa: PLR0917 - one a question
-    file: Path,
-    only: list[str],
-    model: str,
-    input_file: Path | None,
-    shape: str,
-    density: float | None,
-    seed: int,
-) -> "list[Work]":
-    """The layers of a file, with their vectors."""
+def _alone(file: Path, only: list[str], given: Any, density: float | None, seed: int) -> "list[Work]":
+    """The layers of a file with the array given, or drawn inputs."""
     from efflab.eie import sweep_works
 
     network = sweep_works.positions(file, only)
     for text in _notes(network):
         note(text)
-    return sweep_works.of_network(network, _given(network, file, model, input_file, shape, density, seed))
+    return sweep_works.of_network(network, chained_or_drawn(network, given, density, seed))
+
+
+def _with_model(file: Path, only: list[str], name: str, shape: str, given: Any) -> "list[Work]":
+    """The layers of a file with what its model gives them."""
+    from efflab.eie import inputs, sweep_works
+
+    own, x = model_and_input(file, name, shape, given)
+    network = sweep_works.positions(file, only, own)
+    for text in _notes(network):
+        note(text)
+    return sweep_works.of_network(network, inputs.watched(network, own, x))
 
 
 def _notes(network: "Network") -> Iterator[str]:
@@ -220,5 +220,4 @@ def _notes(network: "Network") -> Iterator[str]:
                 f"{one.name}: the machine would cluster its {count:,} values anew to {most}; time and energy hang on "
                 "the weights' places alone"
             )
-    for name, reason in network.left.items():
-        yield f"{name} is left out: {reason}"
+    yield from network.notes()

@@ -7,14 +7,14 @@ registers do not hold are taken to fit their SRAM.
 
 import numpy as np
 
-from efflab.eie.machine import POINTER_BITS, Machine
+from efflab.eie.machine import MOST_PES, POINTER_BITS, Machine
 from efflab.eie.pattern import Pattern
 from efflab.errors import EfflabError
 
 
 def most_entries(pattern: Pattern, machine: Machine) -> int:
     """Entries of the PE that has most."""
-    return int(pattern.counts(machine.pes, machine.index_bits).sum(axis=0, dtype=np.int64).max())
+    return int(pattern.entries(machine.pes, machine.index_bits).max())
 
 
 def fits(pattern: Pattern, machine: Machine) -> bool:
@@ -23,16 +23,25 @@ def fits(pattern: Pattern, machine: Machine) -> bool:
 
 
 def pes_needed(pattern: Pattern, machine: Machine) -> int | None:
-    """Find the least number of PEs, from the machine's own on, whose memories hold a matrix; None where none does."""
-    low, high = machine.pes, machine.pes
-    while not fits(pattern, machine.with_(pes=high)):
-        low, high = high, 2 * high
-        if low > pattern.shape[0] or high > 1 << 16:
-            return None
+    """Find a number of PEs, from the machine's own on, whose memories hold a matrix; None where none was found.
+
+    One PE fewer does not do. It is the least number where more PEs never need more room in each; padding zeros and rows
+    that are dealt unevenly make exceptions, and with them some smaller number may do as well.
+    """
+    least, low, high = machine.pes, machine.pes, machine.pes
+    while not _would_fit(pattern, machine, high):
+        if high >= min(max(pattern.shape[0], least), MOST_PES):
+            return None  # each row has a PE of its own
+        low, high = high, min(2 * high, MOST_PES)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if fits(pattern, machine.with_(pes=middle)) else (middle, high)
+        low, high = (low, middle) if _would_fit(pattern, machine, middle) else (middle, high)
     return high
+
+
+def _would_fit(pattern: Pattern, machine: Machine, pes: int) -> bool:
+    """Try a number of PEs without keeping what is counted for it."""
+    return fits(pattern.fresh(), machine.with_(pes=pes))
 
 
 def check_fits(pattern: Pattern, machine: Machine) -> None:

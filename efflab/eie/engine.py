@@ -10,10 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efflab.eie import _kernels, event, scan
+from efflab.eie import _checks, _kernels, event, scan
 from efflab.eie.counters import Counters
 from efflab.eie.cycle import count_cycles
-from efflab.eie.fixed import Fixed, Formats
+from efflab.eie.fixed import MOST_SHIFT, Fixed, Formats
 from efflab.eie.layer import Layer
 from efflab.eie.machine import Machine
 from efflab.eie.movement import first_sums, move, table_of
@@ -48,7 +48,7 @@ def simulate(
         Counts, times and outputs.
 
     Raises:
-        EfflabError: inputs of another length or not finite, or a layer that does not fit.
+        EfflabError: no layer, inputs of another length or not finite, or a layer that does not fit.
 
     >>> from efflab.eie import encode
     >>> run = simulate(encode([[0, 1.5], [-2, 0], [0, 1.5]], Machine(pes=2)), [1, 2])
@@ -57,14 +57,22 @@ def simulate(
     """
     if engine not in {"event", "cycle"}:
         raise EfflabError(f"engine must be 'event' or 'cycle', got {engine!r}")
+    if not isinstance(layer, Layer | Pattern):
+        raise EfflabError(
+            f"layer must be encoded by efflab.eie.encode or be a Pattern, and is a {type(layer).__name__}"
+        )
     machine = machine or (layer.machine if isinstance(layer, Layer) else Machine())
     inputs = checked_inputs(activations, layer.shape[1])
     if isinstance(layer, Pattern):
         count = event.run_counts if engine == "event" else count_cycles
         return Run(machine, _batches(layer, inputs, machine, count), layer.shape, engine=engine)
     layer = layer.on(machine)
-    formats = formats_for(layer, inputs, act, out)
-    held = hold(inputs, formats)
+    return run_in(layer, inputs, formats_for(layer, inputs, act, out), engine)
+
+
+def run_in(layer: Layer, inputs: NDArray[np.float64], formats: Formats | None, engine: Engine) -> Run:
+    """Run a layer on the machine that it is encoded for, in formats that are known; see ``simulate``."""
+    held, machine = hold(inputs, formats), layer.machine
     if engine == "cycle":
         moved = move(layer, held, formats)
         return finish(layer, moved.sums, moved.counters, formats, engine)
@@ -90,15 +98,23 @@ def chain(
         One run a layer.
 
     Raises:
-        EfflabError: sizes that do not match, or ``simulate`` would refuse one.
+        EfflabError: no layers, positions without weights, sizes that do not match, or ``simulate`` would refuse one.
     """
+    if not layers:
+        raise EfflabError("layers must hold at least one layer, and is empty")
+    for number, one in enumerate(layers):
+        if not isinstance(one, Layer):
+            raise EfflabError(
+                f"layers[{number}] must be encoded by efflab.eie.encode, and is a {type(one).__name__}: "
+                "the next one takes its outputs"
+            )
     for number, (before, after) in enumerate(pairwise(layers), 1):
         if before.shape[0] != after.shape[1]:
             raise EfflabError(
                 f"layers[{number}] must have {before.shape[0]:,} inputs, the outputs of the one before, and has {after.shape[1]:,}"
             )
     runs: list[Run] = []
-    values, act = np.asarray(activations), None
+    values, act = _checks.array("activations", activations), None
     for layer in layers:
         run = simulate(layer, values, machine, engine, act=act)
         runs.append(run)
@@ -109,7 +125,7 @@ def chain(
 
 def hold(inputs: NDArray[np.float64], formats: Formats | None) -> NDArray[Any]:
     """Inputs as the registers hold them."""
-    return inputs.astype(np.float32) if formats is None else formats.act.encode(inputs)
+    return _checks.single("activations", inputs) if formats is None else formats.act.encode(inputs)
 
 
 def finish(layer: Layer, sums: NDArray[Any], counters: Counters, formats: Formats | None, engine: str) -> Run:
@@ -122,7 +138,20 @@ def finish(layer: Layer, sums: NDArray[Any], counters: Counters, formats: Format
 def formats_for(
     layer: Layer, inputs: NDArray[np.float64], act: Fixed | None = None, out: Fixed | None = None
 ) -> Formats | None:
-    """Choose the formats of a layer's product with these inputs; None in floating point."""
+    """Choose the formats of a layer's products, one for all of its vectors.
+
+    Where a product has so many places more than the largest sum that they cannot be shifted out, the weights get fewer:
+    every product then rounds to 0, as it does with all places.
+
+    Args:
+        layer: on its machine.
+        inputs: (columns,) or (vectors, columns).
+        act: of the inputs, where it is known.
+        out: of the outputs, where it is known.
+
+    Returns:
+        None in floating point.
+    """
     bits = layer.machine.bits
     if layer.machine.precision == "float32":
         return None
@@ -130,16 +159,19 @@ def formats_for(
     act = act or Fixed.fitting(float(np.abs(inputs).max(initial=0)), bits)
     places = weight.fraction + act.fraction
     if out is None:
-        fitting = Fixed.fitting(_largest_sum(layer, inputs), bits).fraction
+        largest = max(exact_sums(layer, vector)[1] for vector in np.atleast_2d(inputs))
+        fitting = Fixed.fitting(largest, bits).fraction
         out = Fixed(bits, min(fitting, places))  # a product has no more places to give
+        weight = Fixed(bits, min(weight.fraction, out.fraction + MOST_SHIFT - act.fraction))
     return Formats(weight, act, out)
 
 
-def _largest_sum(layer: Layer, inputs: NDArray[np.float64]) -> float:
-    """The largest magnitude that an accumulator has on the way."""
+def exact_sums(layer: Layer, inputs: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """The outputs before ReLU in double precision, and the largest magnitude that an accumulator has on the way."""
     p, sums = layer.pattern, np.zeros(layer.shape[0]) if layer.bias is None else layer.bias.copy()
     first = float(np.abs(sums).max())
-    return max(first, _kernels.accumulate_float(p.starts, p.rows, layer.codes, layer.codebook, inputs, sums))
+    largest = _kernels.accumulate_float(p.starts, p.rows, layer.codes, layer.codebook, inputs, sums)
+    return sums, max(first, largest)
 
 
 def _products(layer: Layer, held: NDArray[Any], formats: Formats | None) -> NDArray[Any]:
@@ -158,13 +190,13 @@ def _batches(
 ) -> Counters:
     """Count batch after batch."""
     pes, bits = machine.pes, machine.index_bits
-    counts = pattern.counts(pes, bits)
-    ends = None if machine.bypass else pattern.ends(pes, bits)
     parts = []
     for start, active in scan.batches(held, machine.batch):
         columns = active + start
-        chosen = None if ends is None else (ends[0][columns], ends[1][columns])
-        parts.append(count(counts[columns], scan.gaps(active, pes), machine.depth, chosen))
+        ends = None if machine.bypass else pattern.ends_of(columns, pes, bits)
+        parts.append(
+            count(pattern.counts_of(columns, pes, bits), scan.gaps(active, pes), machine.depth, ends)
+        )
     timed = Counters.total(pes, parts)
     return timed + _rest(pattern, np.flatnonzero(held), machine, timed.entries)
 
@@ -174,9 +206,7 @@ def _rest(pattern: Pattern, active: scan.Indices, machine: Machine, entries: int
     pes, bits = machine.pes, machine.index_bits
     (rows, columns), registers = pattern.shape, pes * machine.regs
     reads = np.zeros(pes, np.int64)
-    _kernels.matrix_reads(
-        active, pattern.offsets(pes, bits), pattern.counts(pes, bits), machine.entries_per_row, reads
-    )
+    _kernels.matrix_reads(*pattern.addresses(active, pes, bits), machine.entries_per_row, reads)
     return Counters(
         pes,
         padding=entries - int(pattern.real[active].sum()),
@@ -190,11 +220,25 @@ def _rest(pattern: Pattern, active: scan.Indices, machine: Machine, entries: int
 
 def checked_inputs(activations: ArrayLike, columns: int) -> NDArray[np.float64]:
     """Inputs as numbers, one an input of the layer."""
-    values = np.asarray(activations)
+    values = _checks.array("activations", activations)
     if values.shape != (columns,):
         raise EfflabError(
             f"activations must have shape ({columns},), one an input of the layer, and have {values.shape}"
         )
+    return _finite(values)
+
+
+def checked_vectors(vectors: ArrayLike, columns: int) -> NDArray[np.float64]:
+    """Several vectors of inputs as numbers, (vectors, columns)."""
+    values = _checks.array("vectors", vectors)
+    if values.ndim != 2 or values.shape[1] != columns or not len(values):
+        raise EfflabError(
+            f"vectors must have shape (vectors, {columns}), at least one, and have {values.shape}"
+        )
+    return _finite(values)
+
+
+def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
     if values.dtype.kind not in "buif":
         raise EfflabError(f"activations must be numbers, and are {values.dtype}")
     values = values.astype(np.float64)

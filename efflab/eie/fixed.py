@@ -23,6 +23,9 @@ from efflab.errors import EfflabError
 
 Raw = NDArray[np.int64]
 
+MOST_SHIFT = 62
+"""Places that a product can lose: half of the last one is still a number of 64 bits."""
+
 
 @dataclass(frozen=True)
 class Fixed:
@@ -99,9 +102,9 @@ class Formats:
             raise EfflabError(
                 f"out has {self.out.fraction} places, more than the {self.weight.fraction + self.act.fraction} of a product"
             )
-        if self.shift > 62:
+        if self.shift > MOST_SHIFT:
             raise EfflabError(
-                f"out has {self.out.fraction} places, {self.shift} fewer than a product; at most 62 can be shifted out"
+                f"out has {self.out.fraction} places, {self.shift} fewer than a product; at most {MOST_SHIFT} can be shifted out"
             )
 
     @property

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from efflab.eie.networks import CONVOLUTION, Network
+from efflab.eie.model_output import forward
+from efflab.eie.networks import Network, NetworkLayer
+from efflab.eie.tensors import CONVOLUTION, KNOWN
 from efflab.errors import EfflabError
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ class Vectors:
     Args:
         values: (vectors, columns), those that are simulated.
         total: vectors that one input of the network makes: the places of a convolution's output, 1 for a fully connected
-            layer of an image.
+            layer of an image, and as many times so often as the layer runs.
     """
 
     values: NDArray[np.float64]
@@ -94,49 +96,80 @@ def watched(
     Args:
         network: loaded from the model's file.
         model: with the weights of the file.
-        example: one input, batch axis included.
-        most: vectors kept of a layer, evenly spaced over its places.
+        example: one input, batch axis included; it is given in the precision of the model's parameters.
+        most: vectors kept of a layer, evenly spaced over its places and runs.
 
     Returns:
-        The vectors of every layer of ``network`` that ran; a layer that ran several times keeps its last run.
+        The vectors of every layer of ``network``; those of a layer that ran several times come from all its runs.
 
     Raises:
-        EfflabError: a layer did not run, or is of a kind whose vectors are not its inputs.
+        EfflabError: a layer did not run, is of a kind whose vectors are not its inputs, or the model does not take the input.
     """
-    import torch  # noqa: PLC0415 - only where a model runs
-
-    found: dict[str, Vectors] = {}
-    modules = dict(model.named_modules())
-    hooks = []
+    calls: dict[str, list[_Call]] = {one.name: [] for one in network.layers}
+    modules = dict(model.named_modules(remove_duplicate=False))
     for one in network.layers:
-        module = modules.get(one.name)
-        if not isinstance(module, torch.nn.Linear | torch.nn.Conv2d) or getattr(module, "groups", 1) != 1:
-            raise EfflabError(
-                f"{one.name} is {_kind(module)} in the model, and vectors are known of linear layers and of convolutions "
-                "in two dimensions and one group"
-            )
-        hooks.append(module.register_forward_pre_hook(_keeper(found, one.name, most)))
-    was_training = model.training
+        _check(one, modules.get(one.weight.module))
+    hooks = [
+        modules[one.weight.module].register_forward_pre_hook(_keeper(calls[one.name], most))
+        for one in network.layers
+    ]
     try:
-        with torch.no_grad():
-            model.eval()(example)
+        forward(model, example)
     finally:
-        model.train(was_training)
         for hook in hooks:
             hook.remove()
-    missing = [one.name for one in network.layers if one.name not in found]
-    if missing:
-        raise EfflabError(f"{missing[0]} did not run when the model was given the input")
-    return found
+    for name, own in calls.items():
+        if not own:
+            raise EfflabError(f"{name} did not run when the model was given the input")
+    return {name: _gathered(own, most) for name, own in calls.items()}
 
 
-def _keeper(found: dict[str, Vectors], name: str, most: int) -> Callable[[Any, tuple[Any, ...]], None]:
+def _check(one: NetworkLayer, module: "nn.Module | None") -> None:
+    """Refuse a layer whose vectors are not its inputs, or not those that its matrix takes."""
+    import torch  # noqa: PLC0415 - only where a model runs
+
+    if not isinstance(module, torch.nn.Linear | torch.nn.Conv2d):
+        kind = "no layer" if module is None else f"a {type(module).__name__}"
+        raise EfflabError(f"{one.name} is {kind} in the model, and {KNOWN}")
+    groups = getattr(module, "groups", 1)
+    if groups != one.weight.groups:
+        raise EfflabError(
+            f"{one.name} has {groups:,} groups in the model and was loaded with {one.weight.groups:,}: load it with model="
+        )
+
+
+class _Call(NamedTuple):
+    """One run of a layer: how many vectors it had, the places of those kept, and these."""
+
+    size: int
+    places: NDArray[np.int64]
+    rows: NDArray[np.float64]
+
+
+def _spaced(count: int, most: int) -> NDArray[np.int64]:
+    """At most so many places, evenly spaced."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
+
+
+def _keeper(calls: list[_Call], most: int) -> Callable[[Any, tuple[Any, ...]], None]:
     def keep(module: Any, inputs: tuple[Any, ...]) -> None:
-        rows = _rows(module, inputs[0].detach())
-        chosen = np.unique(np.linspace(0, rows.shape[0] - 1, min(most, rows.shape[0])).round().astype(int))
-        found[name] = Vectors(rows[chosen].double().numpy(), rows.shape[0])
+        rows = _rows(module, inputs[0].detach().float())
+        if len(rows):
+            places = _spaced(len(rows), most)
+            calls.append(_Call(len(rows), places, rows[places].double().cpu().numpy()))
 
     return keep
+
+
+def _gathered(calls: list[_Call], most: int) -> Vectors:
+    """The vectors of all runs of a layer: of each place chosen the nearest that was kept."""
+    total = sum(call.size for call in calls)
+    chosen, begin, parts = _spaced(total, most), 0, []
+    for call in calls:
+        own = chosen[(chosen >= begin) & (chosen < begin + call.size)] - begin
+        parts.append(call.rows[np.abs(call.places[:, None] - own).argmin(axis=0)])
+        begin += call.size
+    return Vectors(np.concatenate(parts), total)
 
 
 def _rows(module: Any, x: "Tensor") -> "Tensor":
@@ -145,6 +178,7 @@ def _rows(module: Any, x: "Tensor") -> "Tensor":
 
     if isinstance(module, torch.nn.Linear):
         return x.reshape(-1, x.shape[-1])
+    x = x.unsqueeze(0) if x.dim() == 3 else x  # one image without a batch axis
     padding: Any = module.padding
     if isinstance(padding, str) or module.padding_mode != "zeros":
         reach = module._reversed_padding_repeated_twice  # noqa: SLF001 - torch's own amount of padding
@@ -152,7 +186,3 @@ def _rows(module: Any, x: "Tensor") -> "Tensor":
         x, padding = torch.nn.functional.pad(x, reach, mode), 0
     patches = torch.nn.functional.unfold(x, module.kernel_size, module.dilation, padding, module.stride)
     return patches.transpose(1, 2).reshape(-1, patches.shape[1])
-
-
-def _kind(module: Any) -> str:
-    return "no layer" if module is None else f"a {type(module).__name__}"

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from efflab.eie import _kernels
+from efflab.eie._checks import array
 from efflab.eie.capacity import check_fits
 from efflab.eie.machine import Machine
 from efflab.eie.pattern import Counts, Pattern
@@ -87,9 +88,9 @@ class Layer:
         elements = tuple(Element(v[low:high], z[low:high], p) for low, high, p in parts)
         return RelativeCSC(elements, self.shape, self.machine.index_bits)
 
-    def dense(self) -> Values:
+    def dense(self, dtype: DTypeLike = np.float64) -> NDArray[Any]:
         """Give the matrix back, (rows, columns)."""
-        matrix = np.zeros(self.shape)
+        matrix = np.zeros(self.shape, dtype)
         columns = np.repeat(np.arange(self.shape[1]), self.pattern.real)
         matrix[self.pattern.rows, columns] = self.codebook[self.codes]
         return matrix
@@ -145,7 +146,7 @@ def encode(
     ([0.0, -2.0, 1.5], [[0, 1], [2, 0]])
     """
     machine = machine or Machine()
-    dense = np.asarray(matrix)
+    dense = array("matrix", matrix)
     if dense.ndim != 2 or 0 in dense.shape:
         raise EfflabError(f"matrix must have two axes and not be empty, and has shape {dense.shape}")
     if dense.dtype.kind not in "buif":
@@ -166,7 +167,12 @@ def encode(
 
 def _given(codebook: ArrayLike, kind: np.dtype[Any]) -> Values:
     """The codebook's values in the weights' precision, without the zero that may stand first."""
-    book = np.asarray(codebook, kind if kind.kind == "f" else np.float64).astype(np.float64).ravel()
+    book = (
+        array("codebook", codebook)
+        .astype(kind if kind.kind == "f" else np.float64)
+        .astype(np.float64)
+        .ravel()
+    )
     book = book[1:] if book.size and book[0] == 0 else book
     if not np.isfinite(book).all() or np.unique(book).size < book.size:
         raise EfflabError("codebook must hold finite values that differ")
@@ -189,7 +195,7 @@ def _codes(values: Values, book: Values) -> Codes:
 def _bias(bias: ArrayLike | None, rows: int) -> Values | None:
     if bias is None:
         return None
-    values = np.asarray(bias, np.float64)
+    values = array("bias", bias).astype(np.float64)
     if values.shape != (rows,) or not np.isfinite(values).all():
         raise EfflabError(f"bias must be {rows:,} finite numbers, and has shape {values.shape}")
     return values

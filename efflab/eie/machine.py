@@ -8,7 +8,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import numpy as np
+
 from efflab import paper
+from efflab.eie._checks import whole
 from efflab.errors import EfflabError
 
 PRECISIONS = {"int8": 8, "int16": 16, "int32": 32, "float32": 32}
@@ -27,6 +30,7 @@ def _published(name: str) -> int:
 
 
 POINTER_BITS = _published("pointer")
+MOST_PES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         for name, low, high, why in (
-            ("pes", 1, 1 << 16, ""),
+            ("pes", 1, MOST_PES, ""),
             ("fifo", 1, 1 << 20, ": a ring of N slots, of which N - 1 are usable"),
             ("index_bits", 1, 8, ": it counts up to 2^bits - 1 zeros"),
             ("code_bits", 1, 8, ": code 0 is the zero, the others are values"),
@@ -79,14 +83,21 @@ class Machine:
             ("regs", 1, 1 << 20, ""),
             ("technology_nm", 1, 1000, ""),
         ):
-            _check_whole(name, getattr(self, name), low, high, why)
-        if self.precision not in PRECISIONS:
+            object.__setattr__(self, name, whole(name, getattr(self, name), low, high, why))
+        if not isinstance(self.bypass, bool | np.bool_):
+            raise EfflabError(f"bypass must be True or False, got {self.bypass!r}")
+        object.__setattr__(self, "bypass", bool(self.bypass))
+        if not isinstance(self.precision, str) or self.precision not in PRECISIONS:
             raise EfflabError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
         for name in ("clock_mhz", "spmat_kb", "ptr_kb"):
             value = getattr(self, name)
             optional = name != "clock_mhz"
-            if not (value is None and optional) and not _positive(value):
+            if value is None and optional:
+                continue
+            if not _positive(value):
                 raise EfflabError(f"{name} must be above 0{' or None' if optional else ''}, got {value!r}")
+            if isinstance(value, np.generic):
+                object.__setattr__(self, name, value.item())
         if self.sram_width < self.entry_bits:
             raise EfflabError(
                 f"sram_width is {self.sram_width} bits, and one entry takes {self.entry_bits}: "
@@ -147,14 +158,10 @@ class Machine:
         return f"{self.pes} PEs, FIFO {self.fifo}, {self.precision}, {self.sram_width}-bit SRAM, {self.clock_mhz:g} MHz"
 
 
-def _check_whole(name: str, value: object, low: int, high: int, why: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise EfflabError(f"{name} must be a whole number, got {value!r}")
-    if not low <= value <= high:
-        raise EfflabError(f"{name} is {value:,}, and must be from {low} to {high:,}{why}")
-
-
 def _positive(value: object) -> bool:
     return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+        isinstance(value, int | float | np.integer | np.floating)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and bool(value > 0)
     )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efflab.eie import datapath, registers
+from efflab.eie._checks import single
 from efflab.eie.counters import Counters
 from efflab.eie.fixed import Formats
 from efflab.eie.layer import Layer
@@ -58,13 +59,13 @@ def _arithmetic(formats: Formats | None) -> tuple[int, Any, Any]:
 
 def table_of(layer: Layer, formats: Formats | None) -> NDArray[Any]:
     """The codebook as the ALU reads it."""
-    return layer.codebook.astype(np.float32) if formats is None else formats.weight.encode(layer.codebook)
+    return single("weights", layer.codebook) if formats is None else formats.weight.encode(layer.codebook)
 
 
 def first_sums(layer: Layer, formats: Formats | None) -> NDArray[Any]:
     """What the accumulators begin with."""
     bias = np.zeros(layer.shape[0]) if layer.bias is None else layer.bias
-    return bias.astype(np.float32) if formats is None else formats.out.encode(bias)
+    return single("bias", bias) if formats is None else formats.out.encode(bias)
 
 
 def _elements(layer: Layer, kind: Any) -> NDArray[Any]:

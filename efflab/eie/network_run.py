@@ -10,11 +10,13 @@ from tqdm.auto import tqdm
 
 from efflab.eie.counters import Counters
 from efflab.eie.energy_model import energy
-from efflab.eie.engine import Engine, simulate
+from efflab.eie.engine import Engine, checked_vectors, exact_sums, formats_for, run_in
 from efflab.eie.inputs import Vectors
 from efflab.eie.machine import Machine
+from efflab.eie.model_output import OutputChange
 from efflab.eie.networks import Network, NetworkLayer
 from efflab.eie.run import Run
+from efflab.eie.tensors import Weight
 from efflab.errors import EfflabError
 from efflab.tables import TextTable
 
@@ -29,6 +31,8 @@ class LayerRun:
         simulated: how many vectors those are.
         total: vectors in all, which are taken to cost as much on average.
         drift: norm of the change in the outputs over their norm: new clusters and the machine's numbers together.
+        cluster_drift: the same of new clusters alone, computed exactly.
+        number_drift: the same of the machine's numbers alone, beside the exact outputs of the weights that it keeps.
     """
 
     layer: NetworkLayer
@@ -36,6 +40,8 @@ class LayerRun:
     simulated: int
     total: int
     drift: float
+    cluster_drift: float
+    number_drift: float
 
     @property
     def scale(self) -> float:
@@ -66,11 +72,13 @@ class NetworkRun:
         machine: that it ran on.
         layers: in order.
         left: tensors that the machine does not multiply by, and why.
+        change: of the model's own output by new clusters, where it is known.
     """
 
     machine: Machine
     layers: tuple[LayerRun, ...]
     left: Mapping[str, str]
+    change: OutputChange | None = None
 
     @property
     def cycles(self) -> float:
@@ -90,7 +98,7 @@ class NetworkRun:
     def table(self) -> TextTable:
         """A row a layer, and their sums."""
         rows = [_row(one) for one in self.layers]
-        total = ("total", "", "", None, None, "", None, self.cycles, self.time_us, self.energy_uj, None)
+        total = ("total", "", "", None, None, "", None, self.cycles, self.time_us, self.energy_uj, None, None)
         return TextTable.of(
             (
                 "layer",
@@ -103,11 +111,13 @@ class NetworkRun:
                 "cycles",
                 "µs",
                 "µJ",
-                "drift %",
+                "clusters %",
+                "numbers %",
             ),
             [*rows, total],
             caption=f"On {self.machine}",
-            note="drift: change in the layer's outputs by new clusters and the machine's numbers",
+            note=f"clusters, numbers: change in a layer's outputs by new clusters alone, and by {self.machine.precision} alone"
+            + (f"; {self.change}" if self.change else ""),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,12 +128,14 @@ class NetworkRun:
                 {
                     "name": one.layer.name, "kind": one.layer.weight.kind, "shape": list(one.run.shape),
                     "density": one.layer.layer.pattern.density, "weight_drift": one.layer.drift, "output_drift": one.drift,
+                    "cluster_drift": one.cluster_drift, "number_drift": one.number_drift,
                     "vectors": one.total, "simulated": one.simulated, "balance": one.run.balance, "cycles": one.cycles,
                     "time_us": one.time_us, "energy_uj": one.energy_uj, "counters": one.run.counters.to_dict(),
                 }
                 for one in self.layers
             ],
             "cycles": self.cycles, "time_us": self.time_us, "energy_uj": self.energy_uj, "left": dict(self.left),
+            "model_output": None if self.change is None else vars(self.change),
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -164,7 +176,8 @@ def _row(one: LayerRun) -> tuple[Any, ...]:
     vectors = f"{one.total:,}" if one.total == one.simulated else f"{one.simulated:,} of {one.total:,}"
     return (
         one.layer.name, one.layer.weight.kind, f"{rows:,} x {columns:,}", 100 * layer.pattern.density, padding, vectors,
-        100 * one.run.balance, one.cycles, one.time_us, one.energy_uj, 100 * one.drift,
+        100 * one.run.balance, one.cycles, one.time_us, one.energy_uj, 100 * one.cluster_drift,
+        100 * one.number_drift,
     )  # fmt: skip
 
 
@@ -173,15 +186,23 @@ Given = Mapping[str, Vectors | Callable[[NDArray[np.float64]], Vectors]]
 
 
 def run_network(
-    network: Network, inputs: Given, *, engine: Engine = "event", progress: bool = False
+    network: Network,
+    inputs: Given,
+    *,
+    engine: Engine = "event",
+    progress: bool = False,
+    change: OutputChange | None = None,
 ) -> NetworkRun:
     """Run every layer on its vectors.
+
+    A layer's numbers have one format for inputs and one for outputs, chosen for all its vectors together.
 
     Args:
         network: encoded for its machine.
         inputs: from ``drawn``, ``chained`` or ``watched``.
         engine: as in ``simulate``.
         progress: whether to show a bar.
+        change: of the model's own output, from ``output_change``, to be told beside the rest.
 
     Returns:
         The run.
@@ -199,17 +220,29 @@ def run_network(
         given = inputs[one.name]
         ran, outputs = _ran(one, given(outputs) if callable(given) else given, engine)
         done.append(ran)
-    return NetworkRun(network.machine, tuple(done), network.left)
+    return NetworkRun(network.machine, tuple(done), network.left, change)
 
 
 def _ran(one: NetworkLayer, given: Vectors, engine: Engine) -> tuple[LayerRun, NDArray[np.float64]]:
     """Run a layer; its last vector's outputs go on to the next one."""
-    runs = [simulate(one.layer, vector, engine=engine) for vector in given.values]
-    bias = 0.0 if one.weight.bias is None else one.weight.bias
-    right = given.values @ one.weight.matrix.astype(np.float64).T + bias
+    layer, inputs = one.layer, checked_vectors(given.values, one.layer.shape[1])
+    formats = formats_for(layer, inputs)
+    runs = [run_in(layer, vector, formats, engine) for vector in inputs]
+    right = _exact(one.weight, inputs)
+    kept = np.stack([exact_sums(layer, vector)[0] for vector in inputs]) if one.drift else right
     got = np.stack([run.output for run in runs if run.output is not None])
+    counters = Counters.total(layer.machine.pes, [run.counters for run in runs])
+    whole = Run(layer.machine, counters, layer.shape, engine=engine, name=one.name)
     size = float(np.linalg.norm(right))
-    drift = float(np.linalg.norm(got - right)) / size if size else 0.0
-    counters = Counters.total(one.layer.machine.pes, [run.counters for run in runs])
-    whole = Run(one.layer.machine, counters, one.layer.shape, engine=engine, name=one.name)
-    return LayerRun(one, whole, len(runs), given.total, drift), got[-1]
+    drifts = [
+        float(np.linalg.norm(a - b)) / size if size else 0.0
+        for a, b in ((got, right), (kept, right), (got, kept))
+    ]
+    return LayerRun(one, whole, len(runs), given.total, *drifts), got[-1]
+
+
+def _exact(weight: Weight, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The outputs by the weights of the file, (vectors, rows), some rows at a time."""
+    parts = np.array_split(weight.matrix, -(-weight.matrix.shape[0] // 1024))
+    products = [inputs @ part.astype(np.float64).T for part in parts]
+    return np.concatenate(products, axis=1) + (0.0 if weight.bias is None else weight.bias)

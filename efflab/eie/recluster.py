@@ -19,15 +19,19 @@ class Reclustered(NamedTuple):
         matrix: of the shape and dtype given.
         values: (k,) values other than 0, rising.
         drift: norm of the change over the norm of the weights, 0 where nothing changed.
+        removed: weights that became zeros, since the mean of their cluster is 0.
     """
 
     matrix: NDArray[Any]
     values: NDArray[np.float64]
     drift: float
+    removed: int = 0
 
 
 def recluster(matrix: ArrayLike, code_bits: int = 4) -> Reclustered:
     """Give the non-zero weights of a matrix at most 2^code_bits - 1 values; zeros stay zeros.
+
+    A cluster whose mean is 0 needs no code: its weights become zeros, which the machine does not keep.
 
     Args:
         matrix: of any shape, finite.
@@ -59,7 +63,7 @@ def recluster(matrix: ArrayLike, code_bits: int = 4) -> Reclustered:
     shared = np.asarray(codebook.centroids, np.float64)[np.asarray(codebook.labels)]
     clustered = dense.astype(np.float64)
     clustered[kept] = shared
-    drift = float(np.linalg.norm(shared - weights) / np.linalg.norm(weights))
-    return Reclustered(
-        clustered.astype(dense.dtype if dense.dtype.kind == "f" else np.float64), np.unique(shared), drift
-    )
+    clustered = clustered.astype(dense.dtype if dense.dtype.kind == "f" else np.float64)
+    left = clustered[kept].astype(np.float64)
+    drift = float(np.linalg.norm(left - weights) / np.linalg.norm(weights))
+    return Reclustered(clustered, np.unique(left[left != 0]), drift, int((left == 0).sum()))

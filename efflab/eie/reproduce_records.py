@@ -45,6 +45,7 @@ def made(
     paper: Figure | None = None,
     bar: Bar | None = None,
     why: str = "",
+    differs: str = "",
 ) -> Result:
     """Record the mean over the seeds.
 
@@ -56,11 +57,17 @@ def made(
         paper: the published figure, of the same unit.
         bar: what was promised; at scale smoke nothing is judged.
         why: reason of a bar that is missed.
+        differs: reason of a difference for which nothing was promised.
     """
     mean = fmean(values)
     judged = bar if common["scale"] != "smoke" and paper is not None else None
     holds = None if judged is None or paper is None else judged.holds(mean, paper.value)
-    return _record(name, mean, unit, common, values, paper, judged, holds, why)
+    source = (
+        f"{paper.reference}; differs because {differs}"
+        if differs and bar is None and paper is not None
+        else ""
+    )
+    return _record(name, mean, unit, common, values, paper, judged, holds, why, source)
 
 
 def worst(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from efflab.eie.machine import Machine
 from efflab.eie.network_run import Given
 from efflab.eie.pattern import Pattern
 from efflab.errors import EfflabError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +64,15 @@ class Work:
         return 1.0 if self.total is None else self.total / self.vectors.shape[0]
 
 
-def positions(path: str | os.PathLike[str], only: Iterable[str] = ()) -> networks.Network:
+def positions(
+    path: str | os.PathLike[str], only: Iterable[str] = (), model: "nn.Module | None" = None
+) -> networks.Network:
     """Read where the weights of an ``.efz`` file are, without clustering them.
 
     Args:
         path: the file.
         only: names of layers or tensors; all by default.
+        model: whose weights they are; see ``networks.load``.
 
     Returns:
         A network for the functions of ``efflab.eie.inputs``; the codes of its layers say nothing.
@@ -76,7 +82,7 @@ def positions(path: str | os.PathLike[str], only: Iterable[str] = ()) -> network
         EfzError: the file is damaged.
     """
     unbound = Machine(spmat_kb=None)  # the memories' sizes are judged machine by machine
-    found, left = networks.weights(path)
+    found = networks.weights(path, model)
     layers = []
     for weight in networks._chosen(found, tuple(only), Path(path)):  # noqa: SLF001 - the same choice as load's
         if not np.isfinite(weight.matrix).all():
@@ -84,7 +90,7 @@ def positions(path: str | os.PathLike[str], only: Iterable[str] = ()) -> network
         layers.append(
             networks.NetworkLayer(weight, encode(weight.matrix != 0, unbound, name=weight.layer_name))
         )
-    return networks.Network(unbound, tuple(layers), left)
+    return networks.Network(unbound, tuple(layers), found.left, found.notes)
 
 
 def of_network(network: networks.Network, given: Given) -> list[Work]:
