@@ -90,7 +90,7 @@ def matrix_records(steps: Sequence[StepRun], common: Mapping[str, Any]) -> list[
             figure(f"{name}/real", real, "us", f"{row}/real_time"),
             figure(f"{name}/gops", [a / t for a, t in zip(operations, real, strict=True)], "GOP/s", f"{row}/performance"),
             figure(f"{name}/equivalent_gops", [dense / t for t in real], "GOP/s", f"{row}/equivalent_performance"),
-            figure(f"{name}/balance_pct", [100 * run.balance for run in runs], "%"),
+            figure(f"{name}/balance_pct", [100 * run.utilisation for run in runs], "%"),
         ]  # fmt: skip
     return [*made, *padded_records(steps[0].machine, common)]
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from efflab.eie import Pattern, run_counts
 from efflab.eie.counters import Counters
 from efflab.errors import EfflabError
-from efflab.ese.machine import Machine, product_cycles
+from efflab.ese.machine import Machine, machine_or_paper, product_cycles
 
 Counts = NDArray[np.int32]
 
@@ -83,8 +83,8 @@ class Product:
         return self.cycles / self.machine.clock_mhz
 
     @property
-    def balance(self) -> float:
-        """Entries over elements times cycles: the share of its elements that a product uses."""
+    def utilisation(self) -> float:
+        """Entries over elements times cycles: the share of its elements' cycles that a product uses."""
         return self.entries / (self.machine.pes * self.cycles) if self.cycles else 1.0
 
 
@@ -92,22 +92,40 @@ def product(weight: ArrayLike | torch.Tensor, machine: Machine | None = None, na
     """Run one channel on a matrix.
 
     Args:
-        weight: (rows, columns), weights or their mask; only where they are zero matters.
+        weight: (rows, columns), weights of any dtype or their mask; only where they are zero matters.
         machine: the machine; the paper's by default.
         name: what to call the matrix.
 
+    Returns:
+        The channel's work on it.
+
     Raises:
-        EfflabError: it is no matrix, or it is empty.
+        EfflabError: it is no matrix, is empty, or holds NaN.
 
     >>> run = product(np.eye(4), Machine(pes=2), "identity")
     >>> run.entries, run.lane, run.counters.cycles
     (4, 2, 5)
     """
-    machine = Machine() if machine is None else machine
-    array = weight.detach().cpu().numpy() if isinstance(weight, torch.Tensor) else np.asarray(weight)
-    pattern = Pattern.of(array)
+    machine = machine_or_paper(machine)
+    pattern = Pattern.of(_nonzero(weight, name or "weight"))
     counts = pattern.counts(machine.pes, machine.index_bits)
     return product_of_counts(counts, pattern.shape, machine, name, pattern.nonzeros)
+
+
+def _nonzero(weight: ArrayLike | torch.Tensor, name: str) -> NDArray[np.bool_]:
+    """Where a matrix is not zero; torch looks itself, as it has dtypes that NumPy has not."""
+    if isinstance(weight, torch.Tensor):
+        own = weight.detach()
+        nans, found = bool(own.isnan().any()), (own != 0).cpu().numpy()
+    else:
+        array = np.asarray(weight)
+        if array.dtype.kind not in "biuf":
+            raise EfflabError(f"{name} must be a matrix of numbers, got {type(weight).__name__}")
+        nans, found = bool(np.isnan(array).any()), array != 0
+    if nans:
+        raise EfflabError(f"{name} must not hold NaN")
+    positions: NDArray[np.bool_] = found
+    return positions
 
 
 def product_of_counts(
@@ -120,17 +138,25 @@ def product_of_counts(
     """Run one channel on a matrix of which only the number of entries is known.
 
     Args:
-        counts: (columns, pes) entries of each column in each element, padding zeros included.
+        counts: (columns, pes) entries of each column in each element, padding zeros included; integers from 0.
         shape: the matrix's rows and columns.
         machine: the machine; the paper's by default.
         name: what to call the matrix.
         nonzeros: entries that are no padding, if that is known.
 
+    Returns:
+        The channel's work on it.
+
     Raises:
-        EfflabError: counts do not have the shape (columns, pes).
+        EfflabError: counts do not have the shape (columns, pes), or are not whole numbers from 0.
     """
-    machine = Machine() if machine is None else machine
+    machine = machine_or_paper(machine)
+    counts = np.asarray(counts)
     if counts.shape != (shape[1], machine.pes):
         raise EfflabError(f"counts must have shape ({shape[1]}, {machine.pes}), and have {counts.shape}")
+    if counts.dtype.kind not in "iu":
+        raise EfflabError(f"counts must be integers, got {counts.dtype}")
+    if counts.size and int(counts.min()) < 0:
+        raise EfflabError(f"counts must be from 0, and hold {int(counts.min())}")
     counters = run_counts(counts, np.zeros(shape[1], np.int32), machine.fifo)
     return Product(name, shape, nonzeros, counters, machine)

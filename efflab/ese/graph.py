@@ -2,6 +2,8 @@
 
 A resource takes its tasks in the order in which they are listed, as a state machine issues them. So a task starts as soon as the
 one before it on its resource and all that it waits for have ended, and no choice is left: further waiting can only delay.
+
+Source: S. Han et al., "ESE", FPGA 2017, for a state machine with double buffers that schedules an LSTM; the graph is ours.
 """
 
 import dataclasses
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from efflab.errors import EfflabError
+from efflab.ese._checks import names
 from efflab.tables import TextTable
 
 
@@ -103,7 +106,7 @@ class Schedule:
             EfflabError: a name twice, a task that waits for a later or unknown one, cycles below 0, an unknown overlap.
         """
         every = tuple(dict.fromkeys((*known, *(overlap for task in tasks for overlap in task.unless))))
-        on = every if overlaps is None else tuple(overlaps)
+        on = every if overlaps is None else names("overlaps", overlaps)
         _check_overlaps(on, every)
         if not clock_mhz > 0:
             raise EfflabError(f"clock_mhz must be above 0, got {clock_mhz!r}")

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efflab import paper
+from efflab.ese._checks import names
 from efflab.ese.channel import product_of_counts
-from efflab.ese.machine import Machine
+from efflab.ese.machine import Machine, machine_or_paper
 from efflab.ese.run import StepRun
 from efflab.ese.schedule import PAPER
 
@@ -71,7 +72,7 @@ def table() -> tuple[Matrix, ...]:
 
 def theoretical_us(machine: Machine | None = None) -> float:
     """Time of a step if every element were always at work, from shapes and densities alone, µs."""
-    machine = Machine() if machine is None else machine
+    machine = machine_or_paper(machine)
     return sum(one.density * one.size for one in table()) / (machine.pes * machine.clock_mhz)
 
 
@@ -111,13 +112,14 @@ def simulated(
         overlaps: see ``simulate``.
         ample: see ``simulate``.
     """
-    machine = Machine() if machine is None else machine
+    machine = machine_or_paper(machine)
+    on = None if overlaps is None else names("overlaps", overlaps)
     generator = np.random.default_rng(seed)
     products = []
     for one in table():
         counts = drawn(one.lane(machine.pes), one.shape, machine.pes, generator)
         products.append(product_of_counts(counts, one.shape, machine, one.name))
-    return StepRun(tuple(products), machine, None if overlaps is None else tuple(overlaps), ample)
+    return StepRun(tuple(products), machine, on, ample)
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def identities(machine: Machine | None = None) -> tuple[Identity, ...]:
     An entry has 16 bits. Theoretical time is entries over elements and clock; operations are two for each entry and channel; performance
     is operations over real time; the equivalents are those of the dense matrix.
     """
-    machine = Machine() if machine is None else machine
+    machine = machine_or_paper(machine)
     sizes = {one.name: one.size for one in table()}
     found = []
     for name, size in {**sizes, TOTAL: sum(sizes.values())}.items():
@@ -173,5 +175,5 @@ def identities(machine: Machine | None = None) -> tuple[Identity, ...]:
 
 def words(machine: Machine | None = None) -> dict[str, float]:
     """By matrix, its published bytes in words of an entry for each element: whole numbers all."""
-    machine = Machine() if machine is None else machine
+    machine = machine_or_paper(machine)
     return {name: published(name, "compressed") / machine.word_bytes for name in NAMES}

@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from efflab.errors import EfflabError
+from efflab.ese._checks import names
 from efflab.ese.channel import Product, product
 from efflab.ese.gates import matrices
 from efflab.ese.graph import Schedule
-from efflab.ese.machine import Machine
+from efflab.ese.machine import Machine, machine_or_paper
 from efflab.ese.schedule import PAPER, Work, lstm_schedule, period
 from efflab.tables import TextTable
 
@@ -181,6 +182,8 @@ def simulate(
     source: nn.Module | Mapping[str, Tensor | ArrayLike],
     machine: Machine | None = None,
     *,
+    layer: int | None = None,
+    reverse: bool = False,
     overlaps: Iterable[str] | None = PAPER,
     ample: bool = False,
 ) -> StepRun:
@@ -189,11 +192,17 @@ def simulate(
     Args:
         source: an LSTM (see ``matrices``), or its matrices by the paper's names; only where they are zero matters.
         machine: the machine; the paper's by default.
+        layer: which layer of a ``torch.nn.LSTM`` of several; see ``matrices``.
+        reverse: whether to take the layer's direction from the last frame to the first.
         overlaps: what the schedule overlaps, of ``OVERLAPS``; the paper's by default, all where None.
         ample: take memory to have everything in time.
 
+    Returns:
+        The step, one of many that follow each other.
+
     Raises:
-        EfflabError: no LSTM, matrices that do not fit each other, or an unknown overlap.
+        EfflabError: no LSTM, several layers of which none is chosen, matrices that do not fit each other, no machine, or an unknown
+            overlap.
 
     >>> import torch
     >>> from efflab.ese.lstm import LSTM
@@ -201,10 +210,22 @@ def simulate(
     >>> run.entries == run.weights
     True
     """
-    machine = Machine() if machine is None else machine
-    named = matrices(source) if isinstance(source, nn.Module) else dict(source)
+    machine = machine_or_paper(machine)
+    on = None if overlaps is None else names("overlaps", overlaps)
+    if isinstance(source, nn.Module):
+        named: Mapping[str, Tensor | ArrayLike] = matrices(source, layer, reverse=reverse)
+    elif not isinstance(source, Mapping):
+        raise EfflabError(
+            f"source must be an LSTM, or a dictionary of its matrices by the paper's names, got {type(source).__name__}"
+        )
+    elif layer is not None or reverse:
+        raise EfflabError(
+            "layer and reverse choose among a module's matrices, and source is a dictionary of matrices"
+        )
+    else:
+        named = source
     made = [product(matrix, machine, name) for name, matrix in named.items()]
-    run = StepRun(tuple(made), machine, None if overlaps is None else tuple(overlaps), ample)
+    run = StepRun(tuple(made), machine, on, ample)
     check_shapes(made)
     run.scheduled()
     return run

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from efflab.errors import EfflabError
+from efflab.ese._checks import whole
 from efflab.ese.graph import Schedule, Task
-from efflab.ese.machine import Machine
+from efflab.ese.machine import Machine, machine_or_paper
 
 OVERLAPS = {
     "buffers": "while a product runs, the next matrix is fetched into the other buffer",
@@ -24,7 +25,8 @@ OVERLAPS = {
     "states": "a task starts when what it needs is there, not when its state begins",
 }
 PAPER = ("buffers", "ports", "passes", "steps")
-"""What the paper's state machine overlaps: all but ``states``."""
+"""How we read the paper's "state machine with double buffering", whose diagram is not among our sources: the machine goes from state
+to state, and within one everything overlaps; so all but ``states``."""
 
 _ORDER = ("Wix", "Wfx", "Wcx", "Wox", "Wir", "Wfr", "Wcr", "Wor")
 # The passes that run beside a product: those of the product before, whose result is read out then, and the cell's.
@@ -86,7 +88,7 @@ def lstm_schedule(
     >>> made.makespan, made.without("buffers").makespan
     (1134, 1854)
     """
-    machine = Machine() if machine is None else machine
+    machine = machine_or_paper(machine)
     _check(work, steps, hidden=hidden, inputs=inputs, outputs=outputs)
     vector = machine.channels * machine.activation_bits
     passes = machine.element_wise(hidden), machine.element_wise(outputs)
@@ -102,8 +104,7 @@ def period(one: Schedule, two: Schedule) -> int:
 
 def _check(work: Mapping[str, Work], steps: int, **sizes: int) -> None:
     for name, size in {**sizes, "steps": steps}.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise EfflabError(f"{name} must be a whole number of at least 1, got {size!r}")
+        whole(name, size)
     if missing := [name for name in _ORDER if name not in work]:
         raise EfflabError(f"work must have all of {', '.join(_ORDER)}; {missing[0]} is missing")
     if unknown := sorted(set(work) - {*_ORDER, "Wym"}):
