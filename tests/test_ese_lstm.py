@@ -10,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import prune
 
-from efflab import ese
+from efflab import ese, paper, pruning
 from efflab.errors import EfflabError
 from efflab.ese.fixed import Format, product
 from efflab.ese.fixed_lstm import ranges
@@ -103,6 +104,39 @@ def test_without_a_projection_or_peepholes():
     assert list(ese.matrices(plain)) == ["Wix", "Wfx", "Wcx", "Wox", "Wir", "Wfr", "Wcr", "Wor"]
     assert plain(torch.zeros(1, 2, 3))[0].shape == (1, 2, 5)
     assert "peepholes=False" in repr(plain)
+
+
+def test_masks_of_a_pruned_layer_come_along():
+    theirs = nn.LSTM(5, 8, proj_size=4, batch_first=True)
+    pruned = pruning.prune_(theirs, pruning.Magnitude(0.75, scope="layer"))
+    ours = ese.LSTM.from_torch(theirs)
+    again = pruning.Pruner(ours)
+    assert {name: mask.tolist() for name, mask in again.masks.items()} == {
+        name: mask.tolist() for name, mask in pruned.masks.items()
+    }
+    optimizer = torch.optim.SGD(ours.parameters(), lr=1.0)
+    again.attach(optimizer)
+    ours(torch.randn(2, 3, 5))[0].sum().backward()
+    optimizer.step()
+    assert again.sparsity() == 0.75
+    assert all(not ours.get_parameter(name)[~mask].any() for name, mask in again.masks.items())
+
+
+def test_autocast_sees_to_dtypes():
+    layer = ese.LSTM(3, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(torch.zeros(2, 5, 3, dtype=torch.bfloat16))[0].shape == (2, 5, 4)
+
+
+def test_one_layer_and_direction_of_several_is_chosen():
+    made = nn.LSTM(5, 8, num_layers=2, bidirectional=True, proj_size=4)
+    for layer, reverse, end in ((0, False, "l0"), (1, False, "l1"), (1, True, "l1_reverse")):
+        named = ese.matrices(made, layer, reverse=reverse)
+        assert torch.equal(named["Wfx"], getattr(made, f"weight_ih_{end}")[8:16])
+        assert torch.equal(named["Wor"], getattr(made, f"weight_hh_{end}")[24:])
+        assert torch.equal(named["Wym"], getattr(made, f"weight_hr_{end}"))
+    plain = nn.LSTM(5, 8)
+    assert ese.matrices(plain, 0)["Wix"].data_ptr() == ese.matrices(plain)["Wix"].data_ptr()
 
 
 @pytest.mark.parametrize("kind", ["ese", "torch", "cell"])
@@ -253,6 +287,79 @@ def test_fixed_point_comes_close_and_closer_with_more_bits():
     assert errors[2] < 0.004
 
 
+def test_large_terms_that_cancel_are_held():
+    """The total of a gate is small here, and its two terms are not."""
+    torch.manual_seed(0)
+    layer = ese.LSTM(1, 4, peepholes=False)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.zero_()
+        layer.weight_ih_l0.fill_(10)
+        layer.bias_l0.fill_(-10)
+        x = 1 + 0.05 * torch.randn(20, 10, 1)
+        exact = layer(x)[0]
+    fixed = ese.FixedLSTM.of(layer, x)
+    for gate in "ifco":
+        form = fixed.formats[f"sum {gate}"]
+        assert float(form.floats(form.saturate(np.array([1 << 20])))[0]) >= float(10 * x.max())
+        assert form.floats(fixed.biases[gate]).tolist() == [-10.0] * 4
+    assert float((fixed(x) - exact).abs().max()) < 0.005
+
+
+@pytest.mark.parametrize("part", ["weight_hh_l0", "peephole_l0"])
+def test_every_term_of_a_sum_is_in_its_range(part):
+    torch.manual_seed(1)
+    layer, x = ese.LSTM(3, 5, 2), torch.randn(4, 6, 3)
+    with torch.no_grad():
+        layer.get_parameter(part).mul_(50)
+    found = ranges(layer, x)
+    state, most = layer.empty(x), dict.fromkeys("ifco", 0.0)
+    with torch.no_grad():
+        for frame in x.unbind(1):
+            before = state
+            _, state = layer(frame[:, None], state)
+            for at, gate in enumerate("ifco"):
+                term = (before[0] @ layer.weight_hh_l0.T).chunk(4, 1)[at]
+                if part == "peephole_l0" and gate != "c":
+                    term = layer.peephole_l0["ifo".index(gate)] * (state if gate == "o" else before)[1]
+                most[gate] = max(most[gate], float(term.abs().max()))
+    assert all(found[f"sum {gate}"] >= most[gate] * (1 - 1e-6) for gate in "ifco")
+    assert found["c"] <= 1 + 6
+
+
+def test_fixed_point_goes_on_where_a_state_stands():
+    torch.manual_seed(2)
+    layer, x = ese.LSTM(3, 5, 2), torch.randn(4, 6, 3)
+    fixed = ese.FixedLSTM.of(layer, x)
+    whole, end = fixed.run(x)
+    first, state = fixed.run(x[:, :2])
+    second, last = fixed.run(x[:, 2:], state)
+    assert torch.equal(torch.cat([first, second], 1), whole)
+    assert torch.equal(fixed(x[:, 2:], state), second)
+    assert all(map(torch.equal, end, last))
+    assert torch.equal(last[0], whole[:, -1])
+    assert fixed(x.bfloat16()).dtype == torch.bfloat16
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_fixed_point_answers_on_the_device_of_its_input():
+    layer, x = ese.LSTM(3, 5), torch.randn(2, 4, 3)
+    fixed = ese.FixedLSTM.of(layer.cuda(), x.cuda())
+    assert fixed(x.cuda()).device.type == "cuda"
+    assert torch.equal(fixed(x.cuda()).cpu(), fixed(x))
+
+
+def test_fixed_point_has_the_paper_s_widths():
+    fixed = ese.FixedLSTM.of(ese.LSTM(3, 5), torch.randn(2, 4, 3))
+    bits = {
+        name: int(paper.get(f"ese/configuration/{name}").value) for name in ("weight_bits", "activation_bits")
+    }
+    assert {one.format.bits for one in fixed.weights.values()} == {bits["weight_bits"]}
+    assert {one.bits for one in fixed.formats.values()} == {bits["activation_bits"]}
+    entries = paper.get("ese/configuration/table_entries").value
+    assert {table.values.size for table in (*fixed.sigmoids.values(), *fixed.tanhs.values())} == {entries}
+
+
 def test_no_order_of_rows_or_columns_changes_fixed_point():
     torch.manual_seed(6)
     weight, x = torch.randint(-2048, 2048, (9, 33)), torch.randint(-(2**15), 2**15, (2, 33))
@@ -273,66 +380,6 @@ def test_ranges_are_those_of_the_layer_s_own_run():
     assert found["x"] == float(x.abs().max())
 
 
-def test_large_terms_that_cancel_do_not_saturate():
-    torch.manual_seed(0)
-    layer, x = ese.LSTM(1, 4, peepholes=False), 1 + 0.05 * torch.randn(2, 6, 1)
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.zero_()
-        layer.weight_ih_l0.fill_(10)
-        layer.bias_l0.fill_(-10)
-    # A sum of about 10 has 4 places before the point, and a slope of 1 at most follows it.
-    expected = layer(x)[0].detach()
-    assert float((ese.FixedLSTM.of(layer, x)(x) - expected).abs().max()) < 0.01
-
-
-def test_fixed_point_goes_on_where_a_state_stands():
-    torch.manual_seed(2)
-    layer, x = ese.LSTM(4, 6, 3), torch.randn(2, 7, 4)
-    fixed = ese.FixedLSTM.of(layer, x)
-    first, state = fixed.run(x[:, :3])
-    assert torch.equal(torch.cat([first, fixed(x[:, 3:], state)], 1), fixed(x))
-    assert fixed(x.double()).dtype == torch.float64
-
-
-def test_masks_come_along_from_torch():
-    torch.manual_seed(0)
-    theirs = nn.LSTM(16, 8, batch_first=True)
-    pruner = ese.prune_(theirs, ese.Balanced(0.5, pes=2))
-    ours = ese.LSTM.from_torch(theirs)
-    again = ese.BalancedPruner(ours)
-    assert torch.equal(again.masks["weight_ih_l0"], pruner.masks["weight_ih_l0"])
-
-
-PACKED = nn.utils.rnn.pack_sequence([torch.zeros(2, 3)])
-SMALL = ese.LSTM(3, 4)
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: SMALL(PACKED), r"x must have shape \(n, frames, 3\), got PackedSequence"),
-        (lambda: SMALL(torch.zeros(1, 2, 3, dtype=torch.int64)), "floating dtype, got torch.int64"),
-        (lambda: SMALL(torch.zeros(1, 2, 3).double()), "layer's dtype torch.float32, got torch.float64"),
-        (lambda: SMALL(torch.zeros(2, 5, 3), (torch.zeros(1, 2, 4), torch.zeros(1, 2, 4))), "without torch's axis"),
-        (lambda: SMALL(torch.zeros(2, 5, 3), (torch.zeros(3, 4), torch.zeros(3, 4))), r"y of shape \(2, 4\)"),
-        (lambda: ese.LSTM(3, 4, 2)(torch.zeros(2, 5, 3), (torch.zeros(2, 4), torch.zeros(2, 2))), r"y of shape \(2, 2\)"),
-        (lambda: ese.LSTM.from_torch(nn.LSTM(3, 4)), "must have batch_first=True"),
-        (lambda: ese.FixedLSTM.of(nn.LSTM(3, 4), torch.ones(1, 2, 3)), "efflab.ese.LSTM.from_torch makes"),
-        (lambda: ese.FixedLSTM.of(SMALL, torch.ones(1, 2, 3), weight_bits="a"), "weight_bits must be a whole number"),
-        (lambda: ese.FixedLSTM.of(SMALL, torch.ones(1, 2, 3))(torch.full((1, 2, 3), torch.nan)), "x must not hold NaN"),
-        (lambda: ese.FixedLSTM.of(SMALL, torch.ones(1, 2, 3))(torch.ones(1, 0, 3)), "one frame at least"),
-        (lambda: Format(12, 2000), "fraction must be a whole number from -1000 to 1000, got 2000"),
-        (lambda: Format(12, 1.5), "fraction must be a whole number"),
-        (lambda: ese.matrices(nn.LSTM(3, 4, num_layers=2), layer=2), "layer must be a whole number from 0 to 1, got 2"),
-        (lambda: ese.matrices(nn.LSTM(3, 4), reverse=True), "bidirectional"),
-    ],
-)  # fmt: skip
-def test_says_what_does_not_fit(call, words):
-    with pytest.raises(EfflabError, match=words):
-        call()
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -342,10 +389,38 @@ def test_says_what_does_not_fit(call, words):
         (lambda: ese.LSTM(3, 4)(torch.zeros(2, 3)), r"x must have shape \(n, frames, 3\), got \(2, 3\)"),
         (lambda: ese.LSTM(3, 4)(torch.zeros(2, 5, 4)), r"got \(2, 5, 4\)"),
         (lambda: ese.LSTM(3, 4)(torch.zeros(2, 0, 3)), r"got \(2, 0, 3\)"),
+        (lambda: ese.LSTM(3, 4)(torch.zeros(2, 0, 3)), "with one frame at least"),
+        (lambda: ese.LSTM(3, 4)(nn.utils.rnn.pack_sequence([torch.zeros(5, 3)])), "x must have shape .*, got PackedSequence"),
+        (lambda: ese.LSTM(3, 4)(torch.zeros(2, 5, 3, dtype=torch.int64)), "x must be of a floating dtype, got torch.int64"),
+        (lambda: ese.LSTM(3, 4)(torch.zeros(2, 5, 3).double()), "x must have the layer's dtype torch.float32, got torch.float64"),
+        (lambda: _with_state((1, 2, 2), (1, 2, 4)), r"state must be y of shape \(2, 2\) and c of shape \(2, 4\), without torch's axis"),
+        (lambda: _with_state((3, 2), (3, 4)), r"state must be y of shape \(2, 2\)"),
+        (lambda: _with_state((2, 4), (2, 2)), r"state must be y of shape \(2, 2\)"),
+        (lambda: ese.LSTM(3, 4)(torch.zeros(2, 5, 3), torch.zeros(2, 4)), "state must be y"),
+        (lambda: ese.LSTM.from_torch(nn.LSTM(3, 4)), "batch_first=True"),
+        (lambda: ese.LSTM.from_torch(_held()), "weight_ih_l0 is held by torch.nn.utils.prune"),
         (lambda: ese.LSTM.from_torch(nn.LSTM(3, 4, num_layers=2)), "one layer"),
         (lambda: ese.LSTM.from_torch(nn.LSTM(3, 4, bidirectional=True)), "one direction"),
         (lambda: ese.matrices(nn.Linear(3, 4)), "must be an LSTM"),
-        (lambda: ese.matrices(nn.LSTM(3, 4, num_layers=2)), "one layer"),
+        (lambda: ese.matrices(nn.LSTM(3, 4, num_layers=2)), "layer=0 and reverse=False; this module has 2 layers and 1 dir"),
+        (lambda: ese.matrices(nn.LSTM(3, 4, bidirectional=True)), "1 layers and 2 directions"),
+        (lambda: ese.matrices(nn.LSTM(3, 4, num_layers=2), 2), "layer must be a whole number from 0 to 1, got 2"),
+        (lambda: ese.matrices(nn.LSTM(3, 4), reverse=True), "bidirectional"),
+        (lambda: ese.matrices(ese.LSTM(3, 4), 1), "layer must be a whole number from 0 to 0, got 1"),
+        (lambda: Format(12, 2000), "fraction must be a whole number from -1000 to 1000, got 2000"),
+        (lambda: Format(12, 1.5), "fraction must be a whole number from -1000 to 1000, got 1.5"),
+        (lambda: Format(12, 3).integers([0.0, float("nan")]), "values hold NaN"),
+        (lambda: _fixed(weight_bits="a"), "weight_bits must be a whole number from 2 to 32, got 'a'"),
+        (lambda: _fixed(activation_bits=40), "activation_bits must be a whole number from 2 to 32, got 40"),
+        (lambda: _fixed(table_entries=None), "table_entries must be a whole number of at least 4, got None"),
+        (lambda: _fixed()(torch.full((1, 2, 3), torch.nan)), "x must not hold NaN"),
+        (lambda: _fixed()(torch.ones(1, 0, 3)), "with one frame at least"),
+        (lambda: _fixed()(torch.ones(1, 2, 3, dtype=torch.int32)), "x must be of a floating dtype"),
+        (lambda: _fixed()(torch.ones(1, 2, 3), (torch.ones(1, 4), torch.ones(1, 3))), "state must be y of shape"),
+        (lambda: _fixed()(torch.ones(1, 2, 3), (torch.ones(1, 4), torch.full((1, 4), torch.nan))), "state's c must not hold NaN"),
+        (lambda: ese.FixedLSTM.of(nn.LSTM(3, 4), torch.ones(1, 2, 3)), "lstm must be an efflab.ese.LSTM, .* got LSTM"),
+        (lambda: ese.FixedLSTM.of(ese.LSTM(3, 4), torch.ones(1, 2, 3).double()), "layer's dtype"),
+        (lambda: ese.FixedLSTM.of(_infinite(), torch.ones(1, 2, 3)), "weight_hh_l0 must be finite"),
         (lambda: Format(1, 0), "bits must be a whole number from 2 to 32, got 1"),
         (lambda: Format.holding([float("nan")], 8), "finite"),
         (lambda: Lookup.of("relu", Format(16, 8)), "sigmoid or tanh"),
@@ -359,3 +434,23 @@ def test_says_what_does_not_fit(call, words):
 def test_says_what_is_wrong(call, words):
     with pytest.raises(EfflabError, match=words):
         call()
+
+
+def _with_state(y, c):
+    return ese.LSTM(3, 4, 2)(torch.zeros(2, 5, 3), (torch.zeros(y), torch.zeros(c)))
+
+
+def _held():
+    layer = nn.LSTM(3, 4, batch_first=True)
+    prune.l1_unstructured(layer, "weight_ih_l0", 0.5)
+    return layer
+
+
+def _fixed(**settings_):
+    return ese.FixedLSTM.of(ese.LSTM(3, 4), torch.ones(1, 2, 3), **settings_)
+
+
+def _infinite():
+    layer = ese.LSTM(3, 4)
+    nn.init.constant_(layer.weight_hh_l0, torch.inf)
+    return layer

@@ -12,6 +12,7 @@ from torch import nn
 from efflab import ese, pruning
 from efflab.errors import EfflabError
 from efflab.ese import balanced
+from efflab.ese import pruner as pruner_module
 from efflab.ese.gates import gates_in
 
 sizes = st.tuples(st.integers(1, 24), st.integers(1, 12))
@@ -76,32 +77,6 @@ def test_pruning_further_never_revives(size, pes, seed, first, second):
     if size[0] % pes == 0:
         assert int(loads.max() - loads.min()) <= 1
         assert int(after.sum()) == after.numel() - round(high * after.numel())
-
-
-@settings(max_examples=80, deadline=None)
-@given(sizes, sparsities, st.floats(0, 1), st.integers(1, 12), st.integers(0, 999))
-def test_uneven_survivors_are_dealt_out_as_far_as_they_go(size, sparsity, dead, pes, seed):
-    generator = torch.Generator().manual_seed(seed)
-    weight, alive = torch.randn(size, generator=generator), torch.rand(size, generator=generator) >= dead
-    mask = ese.balanced_mask(weight, sparsity, pes, alive)
-    room, loads = ese.loads(alive, pes), ese.loads(mask, pes)
-    assert not bool((mask & ~alive).any())
-    assert int(mask.sum()) == min(mask.numel() - round(sparsity * mask.numel()), int(alive.sum()))
-    free, full = loads[loads < room].tolist(), loads[loads == room].tolist()
-    assert not free or max(free) - min(free) <= 1
-    assert not free or max(full, default=0) <= min(free) + 1
-
-
-def test_a_network_pruned_by_magnitude_can_be_balanced_at_the_same_sparsity():
-    torch.manual_seed(0)
-    weight = torch.randn(64, 32)
-    weight[::8] *= 4
-    alive = ese.balanced_mask(weight, 0.5, 1)
-    mask = ese.balanced_mask(weight, 0.5, 8, alive)
-    # Every survivor is needed for the sparsity, so that none can be given up for balance.
-    assert torch.equal(mask, alive)
-    assert int(ese.balanced_mask(weight, 0.75, 8, alive).sum()) == 512
-    assert ese.balance(ese.balanced_mask(weight, 0.75, 8, alive), 8) == 1
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=12), st.floats(0, 1))
@@ -219,19 +194,71 @@ def test_pruned_weights_stay_zero_while_it_trains_and_masks_travel(tmp_path):
     assert {ese.balance(matrix, 4) > 0.9 for matrix in ese.matrices(model["lstm"]).values()} == {True}
 
 
-def test_the_first_mask_is_chosen_from_all_weights_and_later_ones_from_what_is_left(monkeypatch):
-    seen, real = [], balanced.balanced_mask
+@settings(max_examples=100, deadline=None)
+@given(sizes, st.integers(1, 30), sparsities, st.floats(0, 1), st.integers(0, 999))
+def test_shares_are_dealt_over_what_is_alive_however_uneven(size, pes, sparsity, density, seed):
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(size, generator=generator)
+    alive = torch.rand(size, generator=generator) < density
+    mask = ese.balanced_mask(weight, sparsity, pes, alive)
+    assert not bool((mask & ~alive).any())
+    zeros = max(round(sparsity * mask.numel()), int((~alive).sum()))
+    assert int((~mask).sum()) == zeros
+    room, loads = ese.loads(alive, pes).tolist(), ese.loads(mask, pes).tolist()
+    top = max(loads)
+    assert all(load == most or load >= top - 1 for load, most in zip(loads, room, strict=True))
+    for k in range(pes):
+        own = weight[k::pes].abs()
+        kept, left = own[mask[k::pes]], own[alive[k::pes] & ~mask[k::pes]]
+        assert not (kept.numel() and left.numel()) or kept.min() >= left.max()
+
+
+def test_an_uneven_mask_of_magnitudes_is_balanced_exactly():
+    torch.manual_seed(0)
+    weight = torch.randn(64, 32)
+    weight[::8] *= 4
+    alive = ese.balanced_mask(weight, 0.5, 1)
+    assert ese.balance(alive, 8) < 0.6
+    assert int((~ese.balanced_mask(weight, 0.5, 8, alive)).sum()) == 1024
+    further = ese.balanced_mask(weight, 0.75, 8, alive)
+    assert int((~further).sum()) == 1536
+    assert ese.loads(further, 8).tolist() == [64] * 8
+
+
+@pytest.mark.parametrize("config", [ese.Balanced(0.5, pes=4), {"*": ese.Balanced(0.5, pes=4)}])
+def test_the_plain_pruner_refuses_what_it_would_not_balance(config):
+    layer = nn.LSTM(8, 16)
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    with pytest.raises(EfflabError, match=r"efflab\.ese\.prune_ is that of efflab\.ese\.Balanced"):
+        pruning.prune_(layer, config)
+    assert list(layer.state_dict()) == list(before)
+    assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())
+
+
+def test_the_first_masks_are_chosen_without_an_earlier_one(monkeypatch):
+    """A mask of ones beside the weight would keep the compiled passes from being used."""
+    seen = []
 
     def spy(weight, sparsity, pes, alive=None):
         seen.append(alive is None)
-        return real(weight, sparsity, pes, alive)
+        return balanced.balanced_mask(weight, sparsity, pes, alive)
 
-    monkeypatch.setattr("efflab.ese.pruner.balanced_mask", spy)
-    layer = nn.Linear(8, 8)
-    pruner = ese.prune_(layer, ese.Balanced(np.float64(0.5), pes=np.int64(2)))
-    assert seen == [True]
+    monkeypatch.setattr(pruner_module, "balanced_mask", spy)
+    schedule = pruning.Steps((0.5, 1.0))
+    pruner = ese.BalancedPruner(ese.LSTM(5, 16), ese.Balanced(0.8, pes=4), schedule=schedule)
     pruner.step()
-    assert seen[1:] in ([], [False])
+    assert seen == [True] * 8
+    pruner.step()
+    assert seen[8:] == [False] * 8
+
+
+def test_any_integral_number_of_elements_will_do():
+    weight = torch.randn(8, 6)
+    two = np.int64(2)
+    assert torch.equal(ese.balanced_mask(weight, 0.5, two), ese.balanced_mask(weight, 0.5, 2))
+    assert ese.balance(weight, two) == ese.balance(weight, 2)
+    assert ese.Balanced(0.5, pes=two) == ese.Balanced(0.5, pes=2)
+    assert type(ese.Machine(pes=two).word_bytes) is int
 
 
 def test_other_configurations_still_work_beside_it():
@@ -250,9 +277,10 @@ def test_other_configurations_still_work_beside_it():
         (lambda: ese.balanced_mask(torch.ones(4, 4), 0.5, 0), "pes must be a whole number of at least 1, got 0"),
         (lambda: ese.balanced_mask(torch.full((4, 4), torch.nan), 0.5, 2), "NaN"),
         (lambda: ese.balanced_mask(torch.ones(4, 4), 0.5, 2, torch.ones(2, 2, dtype=torch.bool)), "alive must have"),
-        (lambda: ese.balanced_mask(torch.ones(4, 4), 0.5, 2, torch.ones(4, 4)), "and be Boolean, got shape"),
-        (lambda: ese.balanced_mask(torch.ones(4, 4, dtype=torch.bool), 0.5, 2), "floating dtype, got torch.bool"),
-        (lambda: pruning.prune_(nn.LSTM(8, 64), ese.Balanced(0.5, pes=8)), "efflab.ese.prune_ is that of"),
+        (lambda: ese.balanced_mask(torch.ones(4, 4), 0.5, 2, torch.ones(4, 4)), "and be Boolean, got shape .* of torch.float32"),
+        (lambda: ese.balanced_mask(torch.ones(4, 4, dtype=torch.bool), 0.5, 2), "weight must be of a floating dtype, got torch.bool"),
+        (lambda: ese.balanced_mask(torch.ones(4, 4), 0.5, 2.0), "pes must be a whole number of at least 1, got 2.0"),
+        (lambda: ese.balance(torch.ones(4, 4), None), "pes must be a whole number of at least 1, got None"),
         (lambda: ese.Balanced(0.5, pes=True), "pes must be a whole number"),
         (lambda: ese.Balanced(1.5), "sparsity"),
         (lambda: ese.Balanced(0.5, scope="global"), "scope must be 'layer'"),

@@ -243,6 +243,8 @@ def test_it_shows_itself():
         (lambda: ese.lstm_schedule({n: ese.Work(1) for n in MATRICES}, **SIZES, steps=0), "steps must be"),
         (lambda: ese.lstm_schedule({n: ese.Work(1) for n in MATRICES}, hidden=0, inputs=1, outputs=1), "hidden must"),
         (lambda: ese.lstm_schedule({n: ese.Work(1) for n in MATRICES}, **SIZES, overlaps=["all"]), "no overlap 'all'"),
+        (lambda: ese.lstm_schedule({n: ese.Work(1) for n in MATRICES}, **SIZES, overlaps="buffers"), "overlaps must be a collection"),
+        (lambda: ese.Schedule.of([], [1]), "overlaps must be a collection of names"),
     ],
 )  # fmt: skip
 def test_says_what_is_wrong(call, words):
