@@ -214,6 +214,15 @@ def test_a_published_figure_is_written_as_the_paper_prints_it(numbers: ModuleTyp
     assert row == "published/pruning#pruning/table1/alexnet/parameters"
 
 
+def test_a_figure_that_was_read_in_no_source_is_marked_for_eyes_and_ears(numbers: ModuleType) -> None:
+    assert [numbers.doubt(f"ese/{one}") for one in ("configuration/channels", "headline/clock")] == [
+        True,
+        False,
+    ]
+    assert ">?<" in numbers.DOUBT
+    assert "(unverified)" in numbers.DOUBT
+
+
 # The check of the pages
 
 GOOD = '<html lang="en"><head>{head}</head><body><h1>Title</h1>{body}</body></html>'

@@ -24,6 +24,10 @@ STATUS = {
     "derived": "computed from published figures",
     "unverified": "not read in a source",
 }
+DOUBT = (
+    f'<sup class="unverified" title="{STATUS["unverified"]}"><span aria-hidden="true">?</span>'
+    '<span class="visually-hidden"> (unverified)</span></sup>'
+)
 UNITS = {"x": "\N{MULTIPLICATION SIGN}", "us": "µs", "um2": "µm²", "mm2": "mm²"}
 
 
@@ -68,6 +72,11 @@ def published(name, style=""):
     return printed(figure, style), figure.reference, f"published/{figure.paper}#{figure.id}"
 
 
+def doubt(name):
+    """Whether a published figure was read in no source, which a reader without a pointer must see, too."""
+    return paper.get(name).status == "unverified"
+
+
 def recorded(name, style=""):
     """A measured figure: text, tooltip, and the address of its row."""
     topic, _, rest = name.partition("/")
@@ -101,7 +110,8 @@ class Number(SphinxRole):
         link = nodes.reference(
             self.rawtext, text, internal=True, ledger=address, reftitle=tip, classes=[self.css]
         )
-        return [link], []
+        doubted = self.css == "published" and doubt(name)
+        return [link, *([nodes.raw("", DOUBT, format="html")] if doubted else [])], []
 
 
 def link_numbers(app, doctree, docname):
