@@ -3,7 +3,7 @@
 const ROW = { name: 15, bar: 26, all: 50 };
 const AXIS = 34;
 const LETTER = 6.4; // pixels, about
-const ROOM = 9; // pixels that a task should have in the mean
+const ROOM = 7; // pixels that a task should have in the mean
 
 const share = (value) => `${(100 * value).toFixed(0)} %`;
 const among = (names) => (names.length ? names.join(", ") : "nothing");
