@@ -341,12 +341,12 @@ def test_fixed_point_goes_on_where_a_state_stands():
     assert fixed(x.bfloat16()).dtype == torch.bfloat16
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_fixed_point_answers_on_the_device_of_its_input():
+@pytest.mark.parametrize("device", ["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
+def test_fixed_point_answers_on_the_device_of_its_input(device):
     layer, x = ese.LSTM(3, 5), torch.randn(2, 4, 3)
-    fixed = ese.FixedLSTM.of(layer.cuda(), x.cuda())
-    assert fixed(x.cuda()).device.type == "cuda"
-    assert torch.equal(fixed(x.cuda()).cpu(), fixed(x))
+    fixed = ese.FixedLSTM.of(layer.to(device), x.to(device))
+    assert fixed(x.to(device)).device.type == device
+    assert torch.equal(fixed(x.to(device)).cpu(), fixed(x))
 
 
 def test_fixed_point_has_the_paper_s_widths():
